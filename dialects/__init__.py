@@ -1,0 +1,43 @@
+"""The nimble MLIR dialect, defined in Python over IRDL, and builders for the IREE ops that the last pass emits."""
+
+from .core import (
+    DYNAMIC,
+    Dims,
+    Nimble,
+    VerifyError,
+    attr_to_dim,
+    dim_to_attr,
+    dims_of,
+    is_dynamic,
+    new_context,
+    opaque,
+    tensor_type,
+)
+from .shaped import BroadcastInDimOp, GatherOp, IotaOp, PadOp, ReshapeOp, SliceOp
+from .symbols import CastOp, CheckOp, ConstraintOp, SymbolOp, bounds_to_attr, symbol_info
+
+__all__ = [
+    "DYNAMIC",
+    "BroadcastInDimOp",
+    "CastOp",
+    "CheckOp",
+    "ConstraintOp",
+    "Dims",
+    "GatherOp",
+    "IotaOp",
+    "Nimble",
+    "PadOp",
+    "ReshapeOp",
+    "SliceOp",
+    "SymbolOp",
+    "VerifyError",
+    "attr_to_dim",
+    "bounds_to_attr",
+    "dim_to_attr",
+    "dims_of",
+    "is_dynamic",
+    "new_context",
+    "opaque",
+    "symbol_info",
+    "tensor_type",
+]

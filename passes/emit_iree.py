@@ -1,0 +1,118 @@
+"""`nimble-emit-iree`: what the IREE compiler is handed. In: stage linalg. Out: stage iree: symbols are `util.assume.int`,
+checks are `cf.assert` with their tag, and arguments are tied to the symbols' values by `flow.tensor.tie_shape`.
+
+IREE's ops are made as unregistered ops: its dialects are not in this MLIR distribution, and their bytecode is read by
+the IREE compiler all the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from nimble_mlir.dialects import attr_to_dim
+from nimble_mlir.dims import DimExpr, SymbolInfo
+from nimble_mlir.mlir import cf, ir
+
+from .base import ModulePass, entry_functions, functions
+from .resolve_dims import SIZE_SOURCE
+from .signature import argument_attribute
+from .symbol_table import DimBuilder, SymbolTable
+
+__all__ = ["CHECK_TAG", "EmitIree"]
+
+# The message of a failed check starts with it; the Python and C++ wrappers find it in IREE's status text.
+CHECK_TAG = "[nimble.check {kind}] {message}"
+
+_INT64_MAX = (1 << 63) - 1
+
+
+@dataclass(frozen=True)
+class EmitIree(ModulePass):
+    """Turns nimble's run-time ops into the ops that IREE has for them, and binds the dims of arguments.
+
+        %s = "nimble.symbol"(%d) {symbol = @s, bounds = {min = 1, max = 512}}
+        "nimble.check"(%ok) {kind = "symbol_range", message = "…"}
+      ==>
+        %s = "util.assume.int"(%d) {assumptions = [[#util.int.assumption<umin = 1, umax = 512>]]}
+        cf.assert %ok, "[nimble.check symbol_range] …"
+        %x1 = "flow.tensor.tie_shape"(%x, %s)
+    """
+
+    name: ClassVar[str] = "nimble-emit-iree"
+
+    def run(self, module: ir.Module) -> None:
+        """Never fails on a module that `nimble-verify-level{level=linalg}` accepts."""
+        module.context.allow_unregistered_dialects = True
+        entries = {function.name.value for function in entry_functions(module)}
+        for function in functions(module):
+            if function.name.value in entries:
+                _tie_arguments(function)
+            for op in list(function.entry_block.operations):
+                _emit(op.operation)
+            _drop_attributes(function)
+
+
+def _tie_arguments(function: Any) -> None:
+    """Every use of a dynamic argument goes through a `flow.tensor.tie_shape` that names its dims' one SSA values."""
+    block = function.entry_block
+    table = SymbolTable(function)
+    builder = DimBuilder(block, table.values)
+    for position, argument in enumerate(block.arguments):
+        stated = argument_attribute(function, position, "nimble.dims")
+        type_ = argument.type
+        if stated is None or not isinstance(type_, ir.RankedTensorType) or type_.has_static_shape:
+            continue
+        dims = [attr_to_dim(entry) for entry in ir.ArrayAttr(stated)]
+        dynamic = [dim for axis, dim in enumerate(dims) if type_.is_dynamic_dim(axis)]
+        _tie(builder, argument, dynamic)
+
+
+def _tie(builder: DimBuilder, argument: ir.Value, dims: list[DimExpr]) -> None:
+    users = [use.owner for use in argument.uses if SIZE_SOURCE not in use.owner.attributes]
+    if not users:
+        return
+    with builder.insertion(dims) as sizes, ir.Location.unknown():
+        tied = ir.Operation.create(
+            "flow.tensor.tie_shape", results=[argument.type], operands=[argument, *sizes]
+        ).result
+    for user in users:
+        user.operation.replace_uses_of_with(argument, tied)
+
+
+def _emit(op: Any) -> None:
+    if op.name == "nimble.symbol":
+        with ir.InsertionPoint(op), op.location:
+            assumed = _assume(op.operands[0], op.opview.info)
+        op.results[0].replace_all_uses_with(assumed)
+        op.erase()
+    elif op.name == "nimble.check":
+        message = CHECK_TAG.format(kind=op.attributes["kind"].value, message=op.attributes["message"].value)
+        with ir.InsertionPoint(op), op.location:
+            cf.assert_(op.operands[0], message)
+        op.erase()
+    elif op.name == "nimble.constraint":
+        op.erase()
+    elif SIZE_SOURCE in op.attributes:
+        del op.attributes[SIZE_SOURCE]
+
+
+def _assume(value: ir.Value, info: SymbolInfo) -> ir.Value:
+    """`util.assume.int` with the symbol's bounds; without an upper bound only the divisor and minimum are said."""
+    facts = [f"umin = {max(info.min, 0)}", f"umax = {info.max if info.max is not None else _INT64_MAX}"]
+    if info.multiple_of > 1:
+        facts.append(f"udiv = {info.multiple_of}")
+    assumption = ir.Attribute.parse(f"#util.int.assumption<{', '.join(facts)}>")
+    attributes = {"assumptions": ir.ArrayAttr.get([ir.ArrayAttr.get([assumption])])}
+    return ir.Operation.create(
+        "util.assume.int", results=[value.type], operands=[value], attributes=attributes
+    ).result
+
+
+def _drop_attributes(function: Any) -> None:
+    """Capture's own marks on functions and arguments mean nothing to IREE."""
+    for name in [key for key in function.attributes if key.startswith("nimble.")]:
+        del function.attributes[name]
+    for key in ("arg_attrs", "res_attrs"):
+        if key in function.attributes:
+            del function.attributes[key]

@@ -1,0 +1,94 @@
+"""`nimble-infer-dims`: dims on every tensor type. In: bound entry functions. Out: stage nimble: every dynamic tensor has
+`#nimble.dims`, falsely dynamic dimensions are static, undecided equalities are checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from nimble_mlir.dialects import is_dynamic, tensor_type
+from nimble_mlir.dims import Constraint
+from nimble_mlir.errors import UnsupportedOpError
+from nimble_mlir.mlir import arith, ir
+
+from .base import ModulePass, entry_functions, fail, location_text
+from .shape_functions import SHAPE_FUNCTIONS, Requirement, ShapeContext, custom_call_target
+from .shape_values import ShapeValues
+from .signature import set_type
+from .size_checks import check
+from .symbol_table import DimBuilder, SymbolTable
+
+__all__ = ["InferDims"]
+
+_EQ = 0  # arith.cmpi eq
+
+
+@dataclass(frozen=True)
+class InferDims(ModulePass):
+    """Infers the dims of every result through the registry of shape functions and writes them on the types.
+
+        %0 = stablehlo.dynamic_reshape %x, %shape : (tensor<?x4xf32, #nimble.dims<[@s, 4]>>, …) -> tensor<?xf32>
+      ==>
+        %0 = stablehlo.dynamic_reshape %x, %shape : (…) -> tensor<?xf32, #nimble.dims<["4*s"]>>
+    """
+
+    name: ClassVar[str] = "nimble-infer-dims"
+
+    def run(self, module: ir.Module) -> None:
+        """Raises CompileError for sizes that cannot be equal, UnsupportedOpError for an op without shape function."""
+        for function in entry_functions(module):
+            _Inference(function).run()
+
+
+class _Inference:
+    def __init__(self, function: Any) -> None:
+        self.function = function
+        self.table = SymbolTable(function)
+        self.values = ShapeValues(self.table.scope)
+        self.builder = DimBuilder(function.entry_block, self.table.values)
+
+    def run(self) -> None:
+        for op in list(self.function.entry_block.operations):
+            self._infer(op.operation)
+            self.values.visit(op.operation)
+        returned = self.function.entry_block.operations[len(self.function.entry_block.operations) - 1]
+        set_type(self.function, results=[operand.type for operand in returned.operands])
+
+    def _infer(self, op: Any) -> None:
+        touches = any(is_dynamic(value.type) for value in (*op.results, *op.operands))
+        if not touches or not any(isinstance(result.type, ir.RankedTensorType) for result in op.results):
+            return
+        target = custom_call_target(op)
+        function = SHAPE_FUNCTIONS.get(f"custom_call:{target}" if target is not None else op.name)
+        if function is None:
+            name = f"custom call '{target}'" if target is not None else f"'{op.name}'"
+            raise fail(op, f"{name} with dynamic sizes is not supported", UnsupportedOpError)
+        context = ShapeContext(op, self.table.scope, self.values)
+        inferred = function.infer(context)
+        for requirement in context.requirements:
+            self._require(op, requirement)
+        for result, dims in zip(op.results, inferred, strict=True):
+            simplified = [self.table.scope.simplify(dim) for dim in dims]
+            type_ = tensor_type(simplified, result.type.element_type)
+            if type_ != result.type:
+                self._check_refines(op, result.type, type_)
+                result.set_type(type_)
+
+    def _check_refines(self, op: Any, old: ir.RankedTensorType, new: ir.RankedTensorType) -> None:
+        for axis in range(old.rank):
+            if old.is_dynamic_dim(axis):
+                continue
+            if new.is_dynamic_dim(axis) or new.get_dim_size(axis) != old.get_dim_size(axis):
+                raise fail(op, f"'{op.name}' has result type {old}, but its operands imply {new}")
+
+    def _require(self, op: Any, requirement: Requirement) -> None:
+        """Emits the check that `requirement` holds, in the entry block, and relies on it from here on."""
+        with self.builder.insertion([requirement.lhs, requirement.rhs]) as (lhs, rhs), op.location:
+            where = location_text(op.location)
+            text = (
+                f"'{op.name}' needs equal sizes, but {requirement.what} differ: '{requirement.lhs}' and "
+                f"'{requirement.rhs}'"
+            )
+            check(arith.cmpi(_EQ, lhs, rhs), "equal_sizes", f"{text} ({where})" if where else text)
+        self.table.constrain(Constraint(requirement.lhs, "==", requirement.rhs))
+        self.values.scope = self.table.scope

@@ -1,0 +1,58 @@
+"""`nimble-legalize-to-linalg`: the ops of the lowering table become linalg and tensor ops. In: stage shapes. Out: what
+is left is StableHLO that `stablehlo-legalize-to-linalg` lowers rightly; anything else was an UnsupportedOpError."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from nimble_mlir.errors import UnsupportedOpError
+from nimble_mlir.mlir import ir
+
+from .base import ModulePass, entry_functions, fail
+from .lowering import LOWERING_RULES, UPSTREAM_OPS, LoweringContext
+from .shape_functions import custom_call_target
+from .symbol_table import DimBuilder, SymbolTable
+
+__all__ = ["LegalizeToLinalg"]
+
+
+@dataclass(frozen=True)
+class LegalizeToLinalg(ModulePass):
+    """Lowers ops by one table of rules, with the symbolic dims known; the others are left to upstream.
+
+        %0 = stablehlo.dot_general %x, %w, contracting_dims = [2] x [0]
+               : (tensor<?x?x8xf32, #nimble.dims<[@b, @s, 8]>>, tensor<8x4xf32>) -> …
+      ==>
+        %1 = tensor.collapse_shape %x [[0, 1], [2]] : … into tensor<?x8xf32, #nimble.dims<["b*s", 8]>>
+        %2 = linalg.matmul ins(%1, %w) outs(%zero)
+        %0 = tensor.expand_shape %2 [[0, 1], [2]] output_shape [%b, %s, 4]
+    """
+
+    name: ClassVar[str] = "nimble-legalize-to-linalg"
+
+    def run(self, module: ir.Module) -> None:
+        """Raises UnsupportedOpError, naming the op and where it stands, for what neither table knows."""
+        for function in entry_functions(module):
+            table = SymbolTable(function)
+            builder = DimBuilder(function.entry_block, table.values)
+            context = LoweringContext(table.scope, builder)
+            for op in list(function.entry_block.operations):
+                _lower(context, op.operation)
+
+
+def _lower(context: LoweringContext, op: Any) -> None:
+    target = custom_call_target(op)
+    rule = LOWERING_RULES.get(f"custom_call:{target}" if target is not None else op.name)
+    if rule is not None:
+        with ir.InsertionPoint(op), op.location:
+            results = rule(context, op)
+        if results is not None:
+            for before, after in zip(op.results, results, strict=True):
+                before.replace_all_uses_with(after)
+            op.erase()
+            return
+    if op.name.startswith("stablehlo.") and op.name not in UPSTREAM_OPS:
+        name = f"custom call '{target}'" if target is not None else f"'{op.name}'"
+        types = ", ".join(str(operand.type) for operand in op.operands)
+        raise fail(op, f"{name} on ({types}) is not supported", UnsupportedOpError)

@@ -1,0 +1,15 @@
+"""Lowering rules from StableHLO and nimble ops to linalg and tensor: one table (registry.py), a file a subject."""
+
+from . import chlo_rules, contraction_rules, indexing_rules, shape_rules
+from .builders import LoweringContext
+from .registry import LOWERING_RULES, UPSTREAM_OPS
+
+__all__ = [
+    "LOWERING_RULES",
+    "UPSTREAM_OPS",
+    "LoweringContext",
+    "chlo_rules",
+    "contraction_rules",
+    "indexing_rules",
+    "shape_rules",
+]

@@ -1,0 +1,249 @@
+"""Lowering of ops that rearrange elements: reshape, broadcast, iota, pad, slice, concatenation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nimble_mlir.dialects import tensor_type
+from nimble_mlir.dims import DimExpr, Proof
+from nimble_mlir.mlir import arith, ir, tensor
+
+from ..symbol_table import constant_index
+from .builders import (
+    LoweringContext,
+    dimension_map,
+    element_type_of,
+    extract,
+    index_of,
+    product,
+)
+from .registry import lowering
+
+Group = tuple[list[int], list[int]]
+
+
+@lowering("nimble.reshape", "stablehlo.reshape")
+def reshape(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
+    """Collapses and expands groups of dimensions whose products are proved equal; the rest is one group."""
+    operand, result = op.operands[0], op.results[0]
+    source, target = ctx.dims(operand), ctx.dims(result)
+    groups = reassociate(ctx, source, target)
+    if groups is None:
+        return [_reshape_by_size(ctx, operand, target)]
+    middle = [_group_dim(source, target, group) for group in groups]
+    collapsed = ctx.collapse(operand, [group[0] for group in groups])
+    return [ctx.cast(ctx.expand(ctx.cast(collapsed, middle), [group[1] for group in groups], target), target)]
+
+
+def _group_dim(source: Sequence[DimExpr], target: Sequence[DimExpr], group: Group) -> DimExpr:
+    """The dim between collapse and expansion: static only where both sides are."""
+    before, after = product([source[i] for i in group[0]]), product([target[i] for i in group[1]])
+    return before if len(group[1]) > 1 and any(not target[i].is_constant for i in group[1]) else after
+
+
+def reassociate(
+    ctx: LoweringContext, source: Sequence[DimExpr], target: Sequence[DimExpr]
+) -> list[Group] | None:
+    """The finest grouping of adjacent dimensions with equal products; None where collapse and expand cannot say it."""
+    groups: list[Group] = []
+    i, j = 0, 0
+    while i < len(source) and j < len(target):
+        step = _next_group(ctx, source, target, i, j)
+        if step is None:
+            groups.append((list(range(i, len(source))), list(range(j, len(target)))))
+            i, j = len(source), len(target)
+            break
+        groups.append((list(range(i, step[0])), list(range(j, step[1]))))
+        i, j = step
+    if not groups:
+        ones = (*source, *target)
+        return [] if all(dim == 1 for dim in ones) else None
+    groups[-1][0].extend(range(i, len(source)))
+    groups[-1][1].extend(range(j, len(target)))
+    for before, after in groups:
+        # A static size cannot expand into a dynamic one, nor dynamic ones collapse into a static one.
+        dynamic_before = any(not source[axis].is_constant for axis in before)
+        dynamic_after = any(not target[axis].is_constant for axis in after)
+        if dynamic_before != dynamic_after:
+            return None
+    return groups
+
+
+def _next_group(
+    ctx: LoweringContext, source: Sequence[DimExpr], target: Sequence[DimExpr], i: int, j: int
+) -> tuple[int, int] | None:
+    for length in range(2, len(source) - i + len(target) - j + 1):
+        for taken in range(1, length):
+            x, y = i + taken, j + length - taken
+            if x > len(source) or y > len(target):
+                continue
+            if ctx.same(product(source[i:x]), product(target[j:y])):
+                return x, y
+    return None
+
+
+def _reshape_by_size(ctx: LoweringContext, operand: ir.Value, target: Sequence[DimExpr]) -> ir.Value:
+    index = ir.IndexType.get()
+    shape_type = ir.RankedTensorType.get([len(target)], index)
+    shape = tensor.from_elements(shape_type, ctx.sizes.values(target))
+    return tensor.reshape(tensor_type(target, element_type_of(operand)), operand, shape)
+
+
+@lowering("nimble.broadcast_in_dim", "stablehlo.broadcast_in_dim")
+def broadcast_in_dim(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
+    """An affine map where each dimension is known to stay or to expand; a select of the index where it is not."""
+    operand, result = op.operands[0], op.results[0]
+    dimensions = list(op.attributes["broadcast_dimensions"])
+    source, target = ctx.dims(operand), ctx.dims(result)
+    rank = len(target)
+    if dimensions == list(range(rank)) and all(ctx.same(a, b) for a, b in zip(source, target, strict=True)):
+        return [ctx.cast(operand, target)]
+    axes: list[int | None] = []
+    undecided: list[int] = []
+    for i, axis in enumerate(dimensions):
+        if ctx.same(source[i], target[axis]):
+            axes.append(axis)
+        elif source[i] == 1:
+            axes.append(None)
+        else:
+            axes.append(axis)
+            if ctx.scope.equal(source[i], DimExpr.constant(1)) is not Proof.REFUTED:
+                undecided.append(i)
+    type_ = tensor_type(target, element_type_of(operand))
+    if not undecided:
+        return [ctx.generic([operand], [dimension_map(rank, axes)], type_, lambda scalar: scalar)]
+    expands = {
+        i: arith.cmpi(0, ctx.sizes.value(source[i]), constant_index(1)) for i in undecided
+    }
+
+    def body() -> ir.Value:
+        indices = []
+        for i, axis in enumerate(axes):
+            index = constant_index(0) if axis is None else index_of(axis)
+            indices.append(arith.select(expands[i], constant_index(0), index) if i in expands else index)
+        return extract(operand, indices)
+
+    return [ctx.generic([], [], type_, body)]
+
+
+@lowering("nimble.iota")
+def iota(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
+    """Each element is its index in one dimension."""
+    result = op.results[0]
+    element = element_type_of(result)
+    axis = op.attributes["iota_dimension"].value
+
+    def body() -> ir.Value:
+        return index_to_element(index_of(axis), element)
+
+    return [ctx.generic([], [], result.type, body)]
+
+
+def index_to_element(index: ir.Value, element: ir.Type) -> ir.Value:
+    """An index as an element of an integer, float or complex type."""
+    if isinstance(element, ir.IntegerType):
+        signless = ir.IntegerType.get_signless(element.width)
+        value = arith.index_cast(signless, index)
+        return value if element == signless else unrealized_cast(value, element)
+    if isinstance(element, ir.ComplexType):
+        from nimble_mlir.mlir import complex as complex_dialect
+
+        real = index_to_element(index, element.element_type)
+        zero = arith.constant(element.element_type, 0.0)
+        return complex_dialect.create_(element, real, zero)
+    integer = arith.index_cast(ir.IntegerType.get_signless(64), index)
+    return arith.sitofp(element, integer)
+
+
+def unrealized_cast(value: ir.Value, type_: ir.Type) -> ir.Value:
+    """A cast between signed and signless views of one value, which the last type conversion folds away."""
+    if value.type == type_:
+        return value
+    return ir.Operation.create(
+        "builtin.unrealized_conversion_cast", results=[type_], operands=[value]
+    ).result
+
+
+@lowering("stablehlo.concatenate")
+def concatenate(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
+    """`tensor.concat`."""
+    result = op.results[0]
+    axis = op.attributes["dimension"].value
+    dims = ctx.dims(result)
+    # The other dims are equal, proved or checked, and tensor.concat wants them spelled alike.
+    operands = []
+    for operand in op.operands:
+        own = ctx.dims(operand)
+        operands.append(ctx.cast(operand, [own[i] if i == axis else dims[i] for i in range(len(dims))]))
+    if len(operands) == 1:
+        return [ctx.cast(operands[0], dims)]
+    return [tensor.ConcatOp(result.type, axis, operands).result]
+
+
+@lowering("nimble.slice")
+def slice_(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
+    """`tensor.extract_slice` with the start and stride values and the result's sizes."""
+    rank = len(ctx.dims(op.operands[0]))
+    start, stride = op.operands[1 : 1 + rank], op.operands[1 + 2 * rank : 1 + 3 * rank]
+    return [extract_slice(ctx, op.operands[0], list(start), op.results[0].type, list(stride))]
+
+
+def extract_slice(
+    ctx: LoweringContext,
+    value: ir.Value,
+    offsets: Sequence[ir.Value],
+    result: ir.RankedTensorType,
+    strides: Sequence[ir.Value],
+) -> ir.Value:
+    """`tensor.extract_slice` whose offsets and strides are values and whose sizes are the result's."""
+    from nimble_mlir.dialects import DYNAMIC, dims_of
+
+    dims = dims_of(result)
+    assert dims is not None
+    rank = len(dims)
+    return tensor.ExtractSliceOp(
+        result,
+        value,
+        list(offsets),
+        ctx.sizes.sizes(dims),
+        list(strides),
+        ir.DenseI64ArrayAttr.get([DYNAMIC] * rank),
+        ir.DenseI64ArrayAttr.get(list(result.shape)),
+        ir.DenseI64ArrayAttr.get([DYNAMIC] * rank),
+    ).result
+
+
+@lowering("nimble.pad", "stablehlo.pad")
+def pad(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
+    """Each result element reads the operand, or the padding value where it lies in the padding."""
+    operand, value, result = op.operands[0], op.operands[1], op.results[0]
+    source, target = ctx.dims(operand), ctx.dims(result)
+    rank = len(source)
+    if op.name == "nimble.pad":
+        low = list(op.operands[2 : 2 + rank])
+        interior = list(op.operands[2 + 2 * rank : 2 + 3 * rank])
+    else:
+        low = [constant_index(int(v)) for v in op.attributes["edge_padding_low"]]
+        interior = [constant_index(int(v)) for v in op.attributes["interior_padding"]]
+    spacing = [arith.addi(between, constant_index(1)) for between in interior]
+    sizes = ctx.sizes.values(source)
+    padding = tensor.extract(value, [])
+
+    def body() -> ir.Value:
+        inside = None
+        indices = []
+        for axis in range(rank):
+            shifted = arith.subi(index_of(axis), low[axis])
+            quotient = arith.floordivsi(shifted, spacing[axis])
+            exact = arith.cmpi(0, arith.muli(quotient, spacing[axis]), shifted)
+            # One unsigned comparison holds for 0 <= quotient < size.
+            here = arith.andi(exact, arith.cmpi(6, quotient, sizes[axis]))
+            inside = here if inside is None else arith.andi(inside, here)
+            last = arith.maxsi(arith.subi(sizes[axis], constant_index(1)), constant_index(0))
+            indices.append(arith.maxsi(arith.minsi(quotient, last), constant_index(0)))
+        return arith.select(inside, extract(operand, indices), padding)
+
+    if rank == 0:
+        return [operand]
+    return [ctx.generic([], [], tensor_type(target, element_type_of(result)), body)]

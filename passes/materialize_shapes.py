@@ -1,0 +1,172 @@
+"""`nimble-materialize-shapes`: shapes leave the tensors. In: stage nimble. Out: stage shapes: ops take their sizes as
+`index` values, and sizes that the program computes with are host arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from nimble_mlir.dialects import (
+    BroadcastInDimOp,
+    CastOp,
+    GatherOp,
+    IotaOp,
+    PadOp,
+    ReshapeOp,
+    SliceOp,
+    dims_of,
+    opaque,
+)
+from nimble_mlir.dims import DimExpr
+from nimble_mlir.mlir import arith, ir, tensor
+
+from .base import ModulePass, entry_functions, fail
+from .shape_functions import custom_call_target
+from .shape_values import Contents, ShapeValues
+from .symbol_table import DimBuilder, SymbolTable
+
+__all__ = ["MaterializeShapes"]
+
+
+@dataclass(frozen=True)
+class MaterializeShapes(ModulePass):
+    """Replaces shape operands by `index` values and arithmetic on sizes in tensors by host arithmetic.
+
+        %shape = stablehlo.concatenate %b, %s, dim = 0 : (tensor<1xi32>, tensor<1xi32>) -> tensor<2xi32>
+        %0 = stablehlo.dynamic_iota %shape, dim = 0 : (tensor<2xi32>) -> tensor<?x?xi32, #nimble.dims<[@b, @s]>>
+      ==>
+        %0 = "nimble.iota"(%b, %s) {iota_dimension = 0 : i64} : (index, index) -> tensor<?x?xi32, …>
+    """
+
+    name: ClassVar[str] = "nimble-materialize-shapes"
+
+    def run(self, module: ir.Module) -> None:
+        """Raises CompileError where a shape operand depends on data."""
+        for function in entry_functions(module):
+            _Materializer(function).run()
+
+
+class _Materializer:
+    def __init__(self, function: Any) -> None:
+        self.block = function.entry_block
+        table = SymbolTable(function)
+        self.values = ShapeValues(table.scope)
+        self.builder = DimBuilder(self.block, table.values)
+
+    def run(self) -> None:
+        operations = [op.operation for op in self.block.operations]
+        for op in operations:
+            self.values.visit(op)
+        for op in operations:
+            rewrite = _REWRITES.get(custom_call_target(op) or op.name)
+            if rewrite is not None:
+                with ir.InsertionPoint(op), op.location:
+                    op.results[0].replace_all_uses_with(rewrite(self, op))
+        for op in reversed(operations):
+            if op.name in _SHAPE_ARITHMETIC or op.name in _REWRITES or custom_call_target(op) in _REWRITES:
+                self._replace_size(op)
+                if not any(True for result in op.results for _ in result.uses):
+                    op.erase()
+
+    def contents(self, op: Any, index: int) -> Contents:
+        """The elements of shape operand `index`."""
+        contents = self.values.get(op.operands[index])
+        if contents is None:
+            raise fail(op, f"operand {index} of '{op.name}' depends on values computed at run time")
+        return contents
+
+    def sizes(self, result: ir.Value) -> list[ir.Value]:
+        """The values of the dynamic dims of a result."""
+        return self.builder.sizes(_dims(result))
+
+    def _replace_size(self, op: Any) -> None:
+        """A size (or a vector of sizes) that is used as data becomes host arithmetic."""
+        result = op.results[0]
+        contents = self.values.get(result)
+        if contents is None or all(dim.is_constant for dim in contents) or not any(True for _ in result.uses):
+            return
+        indices = self.builder.values(contents)
+        with ir.InsertionPoint.after(op), op.location:
+            element = ir.RankedTensorType(result.type).element_type
+            scalars = [arith.index_cast(element, index) for index in indices]
+            replacement = tensor.from_elements(result.type, scalars)
+        result.replace_all_uses_except(replacement, replacement.owner)
+
+
+def _dims(value: ir.Value) -> tuple[DimExpr, ...]:
+    dims = dims_of(value.type)
+    assert dims is not None, value
+    return dims
+
+
+def _reshape(state: _Materializer, op: Any) -> ir.Value:
+    return ReshapeOp(op.operands[0], state.sizes(op.results[0]), op.results[0].type).result
+
+
+def _broadcast_in_dim(state: _Materializer, op: Any) -> ir.Value:
+    dimensions = opaque(op.attributes["broadcast_dimensions"])
+    return BroadcastInDimOp(op.operands[0], state.sizes(op.results[0]), op.results[0].type, dimensions).result
+
+
+def _iota(state: _Materializer, op: Any) -> ir.Value:
+    return IotaOp(state.sizes(op.results[0]), op.results[0].type, op.attributes["iota_dimension"]).result
+
+
+def _pad(state: _Materializer, op: Any) -> ir.Value:
+    low, high, interior = (state.builder.values(state.contents(op, index)) for index in (2, 3, 4))
+    return PadOp(op.operands[0], op.operands[1], low, high, interior, op.results[0].type).result
+
+
+def _slice(state: _Materializer, op: Any) -> ir.Value:
+    start, limit, stride = (state.builder.values(state.contents(op, index)) for index in (1, 2, 3))
+    return SliceOp(op.operands[0], start, limit, stride, op.results[0].type).result
+
+
+def _gather(state: _Materializer, op: Any) -> ir.Value:
+    sizes = state.builder.values(state.contents(op, 2))
+    numbers = op.attributes["dimension_numbers"]
+    return GatherOp(op.operands[0], op.operands[1], sizes, op.results[0].type, numbers).result
+
+
+def _with_shape(state: _Materializer, op: Any) -> ir.Value:
+    return CastOp(op.operands[0], op.results[0].type).result
+
+
+# Keyed by op name or custom-call target.
+_REWRITES: dict[str, Callable[[_Materializer, Any], ir.Value]] = {
+    "nimble.with_shape": _with_shape,
+    "stablehlo.dynamic_broadcast_in_dim": _broadcast_in_dim,
+    "stablehlo.dynamic_gather": _gather,
+    "stablehlo.dynamic_iota": _iota,
+    "stablehlo.dynamic_pad": _pad,
+    "stablehlo.dynamic_reshape": _reshape,
+    "stablehlo.real_dynamic_slice": _slice,
+}
+
+# What arithmetic on sizes consists of: replaced where its value is known, erased where nothing uses it.
+_SHAPE_ARITHMETIC = {
+    "arith.index_cast",
+    "stablehlo.add",
+    "stablehlo.and",
+    "stablehlo.broadcast_in_dim",
+    "stablehlo.compare",
+    "stablehlo.concatenate",
+    "stablehlo.constant",
+    "stablehlo.convert",
+    "stablehlo.divide",
+    "stablehlo.get_dimension_size",
+    "stablehlo.maximum",
+    "stablehlo.minimum",
+    "stablehlo.multiply",
+    "stablehlo.negate",
+    "stablehlo.not",
+    "stablehlo.or",
+    "stablehlo.remainder",
+    "stablehlo.reshape",
+    "stablehlo.select",
+    "stablehlo.sign",
+    "stablehlo.slice",
+    "stablehlo.subtract",
+    "tensor.from_elements",
+}

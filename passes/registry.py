@@ -1,0 +1,36 @@
+"""The registry of nimble's passes: name → file and class, imported when asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from nimble_mlir.errors import CompileError
+
+from .base import ModulePass
+
+__all__ = ["PASSES", "pass_class"]
+
+# name: "nimble-x-y", file: x_y.py, class: XY; a test holds the three together.
+PASSES: dict[str, str] = {
+    "nimble-inline-calls": "inline_calls:InlineCalls",
+    "nimble-bind-symbols": "bind_symbols:BindSymbols",
+    "nimble-infer-dims": "infer_dims:InferDims",
+    "nimble-synthesize-shape-functions": "synthesize_shape_functions:SynthesizeShapeFunctions",
+    "nimble-materialize-shapes": "materialize_shapes:MaterializeShapes",
+    "nimble-legalize-to-linalg": "legalize_to_linalg:LegalizeToLinalg",
+    "nimble-resolve-dims": "resolve_dims:ResolveDims",
+    "nimble-erase-dims": "erase_dims:EraseDims",
+    "nimble-emit-iree": "emit_iree:EmitIree",
+    "nimble-verify-level": "verify_level:VerifyLevel",
+}
+
+
+def pass_class(name: str) -> type[ModulePass]:
+    """The class of the pass `name`; raises CompileError with the nearest name when there is none."""
+    if name not in PASSES:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, PASSES, 1)
+        raise CompileError(f"unknown pass '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+    module, _, cls = PASSES[name].partition(":")
+    return getattr(import_module(f"nimble_mlir.passes.{module}"), cls)

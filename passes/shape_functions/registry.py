@@ -1,0 +1,143 @@
+"""The registry of shape functions: op name → how result dims follow from operand dims, contents and attributes.
+
+A shape function is written once over dim expressions. It is run symbolically (inference puts dims on types); the same
+dims are then materialized as host index arithmetic, which is running it into IR. Its mode is Nimble's (MLSys 2021, §4.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from nimble_mlir.dialects import attr_to_dim, dims_of
+from nimble_mlir.dims import DimExpr, Proof, Scope
+from nimble_mlir.mlir import ir
+
+from ..base import fail
+from ..shape_values import Contents, ShapeValues
+
+__all__ = ["SHAPE_FUNCTIONS", "Mode", "Requirement", "ShapeContext", "ShapeFunction", "custom_call_target", "shape_function"]
+
+Dims = tuple[DimExpr, ...]
+
+
+class Mode(Enum):
+    """What a shape function needs: sizes only, values of operands, or sizes with a bound that the result is padded to."""
+
+    DATA_INDEPENDENT = "data-independent"
+    DATA_DEPENDENT = "data-dependent"
+    UPPER_BOUND = "upper-bound"
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """An equality that an op demands of its operands, and that could not be proved."""
+
+    lhs: DimExpr
+    rhs: DimExpr
+    what: str
+
+
+class ShapeContext:
+    """What a shape function sees of an op, and where it states what it requires."""
+
+    def __init__(self, op: Any, scope: Scope, values: ShapeValues) -> None:
+        self.op = op
+        self.scope = scope
+        self._values = values
+        self.requirements: list[Requirement] = []
+
+    def dims(self, index: int) -> Dims:
+        """The dims of operand `index`; an operand without dims is the compiler's own mistake and fails the pass."""
+        operand = self.op.operands[index]
+        dims = dims_of(operand.type)
+        if dims is None:
+            raise fail(self.op, f"operand {index} of '{self.op.name}' has type {operand.type} without dims")
+        return dims
+
+    def sizes(self, index: int) -> Contents:
+        """The elements of the shape operand `index` as dim expressions; fails where they depend on data."""
+        contents = self._values.get(self.op.operands[index])
+        if contents is None:
+            raise fail(
+                self.op,
+                f"the size of the result of '{self.op.name}' depends on values computed at run time (operand {index}); "
+                "such sizes are not supported here",
+            )
+        return tuple(self.scope.simplify(dim) for dim in contents)
+
+    def result_dims(self, index: int = 0) -> Dims:
+        """The dims of result `index` as its type has them; only for static results."""
+        dims = dims_of(self.op.results[index].type)
+        if dims is None:
+            raise fail(self.op, f"result {index} of '{self.op.name}' has unknown dims")
+        return dims
+
+    def integers(self, name: str) -> list[int]:
+        """An integer-array attribute of the op."""
+        return [int(value) for value in self.op.attributes[name]]
+
+    def equal(self, lhs: DimExpr, rhs: DimExpr, what: str) -> DimExpr:
+        """Requires two dims to be equal and returns the simpler one: refuted is an error, undecided a run-time check."""
+        proof = self.scope.equal(lhs, rhs)
+        if proof is Proof.REFUTED:
+            raise fail(self.op, f"'{self.op.name}' needs equal sizes, but {what} are '{lhs}' and '{rhs}'")
+        if proof is Proof.UNDECIDED:
+            self.requirements.append(Requirement(lhs, rhs, what))
+        return min(lhs, rhs, key=_complexity)
+
+    def all_equal(self, operands: Sequence[int]) -> Dims:
+        """The common dims of operands of one rank, each axis required to be equal."""
+        first, *rest = operands
+        result = list(self.dims(first))
+        for index in rest:
+            other = self.dims(index)
+            if len(other) != len(result):
+                raise fail(self.op, f"'{self.op.name}' has operands of ranks {len(result)} and {len(other)}")
+            for axis, dim in enumerate(other):
+                result[axis] = self.equal(result[axis], dim, f"dimension {axis} of operands {first} and {index}")
+        return tuple(result)
+
+
+def _complexity(dim: DimExpr) -> tuple[int, int, str]:
+    return (not dim.is_constant, len(str(dim)), str(dim))
+
+
+Infer = Callable[[ShapeContext], Sequence[Dims]]
+
+
+@dataclass(frozen=True)
+class ShapeFunction:
+    """How the result dims of one op are found, and in which mode."""
+
+    infer: Infer
+    mode: Mode
+
+
+SHAPE_FUNCTIONS: dict[str, ShapeFunction] = {}
+
+
+def shape_function(*names: str, mode: Mode = Mode.DATA_INDEPENDENT) -> Callable[[Infer], Infer]:
+    """Registers a shape function for the ops `names`; a custom call is registered as `custom_call:<target>`."""
+
+    def register(infer: Infer) -> Infer:
+        for name in names:
+            assert name not in SHAPE_FUNCTIONS, name
+            SHAPE_FUNCTIONS[name] = ShapeFunction(infer, mode)
+        return infer
+
+    return register
+
+
+def custom_call_target(op: Any) -> str | None:
+    """The target of a custom call, None for other ops."""
+    if op.name != "stablehlo.custom_call":
+        return None
+    return ir.StringAttr(op.attributes["call_target_name"]).value
+
+
+def stated_dims(attribute: ir.Attribute) -> Dims:
+    """The dims that an attribute states, such as `nimble.dims` of a custom call."""
+    return tuple(attr_to_dim(entry) for entry in ir.ArrayAttr(attribute))

@@ -1,0 +1,377 @@
+"""Symbolic contents of small integer tensors: what the arithmetic on sizes in the IR computes.
+
+In: ops in order. Out: for a value of at most `MAX_ELEMENTS` integers or booleans, its elements as dim expressions (or
+opaque terms), where they are known. One table, op name → rule; what has no rule is unknown, never guessed.
+
+JAX computes `a // b` and `a % b` of sizes by truncating division, remainder, signs and a select; `_floor_select` and
+`_mod_select` recognize these (jax.numpy.floor_divide, jax.numpy.remainder).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nimble_mlir.dialects import dims_of
+from nimble_mlir.dims import Call, DimExpr, Proof, Scope, dim_max, dim_min, floordiv, mod
+from nimble_mlir.mlir import ir
+
+__all__ = ["MAX_ELEMENTS", "Contents", "ShapeValues"]
+
+MAX_ELEMENTS = 64
+
+# An element: a dim expression, a bool, an opaque term ("op", operand, …), or None where it is unknown.
+Element = Any
+Contents = tuple[Element, ...]
+
+_NEGATIVE = DimExpr.constant(-1)
+_ONE = DimExpr.constant(1)
+_ZERO = DimExpr.constant(0)
+
+
+class ShapeValues:
+    """The known contents of the values of one function; `visit` each op in order, then ask with `get`."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self._contents: dict[ir.Value, Contents] = {}
+
+    def get(self, value: ir.Value) -> Contents | None:
+        """The elements of `value` as dim expressions, None where one of them is not known as such."""
+        elements = self._contents.get(value)
+        if elements is None or not all(isinstance(element, DimExpr) for element in elements):
+            return None
+        return elements
+
+    def set(self, value: ir.Value, elements: Sequence[Element]) -> None:
+        """States the contents of a value, such as an argument that is known to be a size."""
+        self._contents[value] = tuple(elements)
+
+    def visit(self, op: Any) -> None:
+        """Computes the contents of the results of `op` where a rule knows them."""
+        rule = _RULES.get(op.name)
+        if rule is None or len(op.results) != 1:
+            return
+        count = _element_count(op.results[0].type)
+        if count is None:
+            return
+        operands = [self._contents.get(operand) for operand in op.operands]
+        elements = rule(self, op, operands, count)
+        if elements is not None and len(elements) == count and any(e is not None for e in elements):
+            self._contents[op.results[0]] = tuple(elements)
+
+    def decide(self, condition: Element) -> bool | None:
+        """True or False where a comparison is proved or refuted, None otherwise."""
+        if isinstance(condition, bool):
+            return condition
+        if not isinstance(condition, tuple):
+            return None
+        kind, *operands = condition
+        return _DECIDE[kind](self, operands) if kind in _DECIDE else None
+
+
+def _element_count(type_: ir.Type) -> int | None:
+    if isinstance(type_, ir.IndexType | ir.IntegerType):
+        return 1
+    if not isinstance(type_, ir.RankedTensorType) or not type_.has_static_shape or type_.rank > 1:
+        return None
+    element = type_.element_type
+    if not isinstance(element, ir.IntegerType | ir.IndexType):
+        return None
+    count = type_.shape[0] if type_.rank else 1
+    return count if count <= MAX_ELEMENTS else None
+
+
+def _flag(proof: Proof) -> bool | None:
+    return {Proof.PROVED: True, Proof.REFUTED: False}.get(proof)
+
+
+def _decide_eq(values: ShapeValues, operands: list[Element]) -> bool | None:
+    lhs, rhs = operands
+    if isinstance(lhs, DimExpr) and isinstance(rhs, DimExpr):
+        return _flag(values.scope.equal(lhs, rhs))
+    return True if lhs == rhs else None
+
+
+def _decide_ge(values: ShapeValues, operands: list[Element]) -> bool | None:
+    lhs, rhs = operands
+    if isinstance(lhs, DimExpr) and isinstance(rhs, DimExpr):
+        return _flag(values.scope.at_least(lhs, rhs))
+    return None
+
+
+def _decide_not(values: ShapeValues, operands: list[Element]) -> bool | None:
+    decided = values.decide(operands[0])
+    return None if decided is None else not decided
+
+
+def _decide_and(values: ShapeValues, operands: list[Element]) -> bool | None:
+    decided = [values.decide(operand) for operand in operands]
+    if False in decided:
+        return False
+    return True if None not in decided else None
+
+
+def _decide_or(values: ShapeValues, operands: list[Element]) -> bool | None:
+    decided = [values.decide(operand) for operand in operands]
+    if True in decided:
+        return True
+    return False if None not in decided else None
+
+
+_DECIDE: dict[str, Callable[[ShapeValues, list[Element]], bool | None]] = {
+    "eq": _decide_eq,
+    "ge": _decide_ge,
+    "not": _decide_not,
+    "and": _decide_and,
+    "or": _decide_or,
+}
+
+Rule = Callable[[ShapeValues, Any, list[Contents | None], int], Sequence[Element] | None]
+
+
+def _elementwise(function: Callable[..., Element]) -> Rule:
+    def rule(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element] | None:
+        if any(elements is None for elements in operands):
+            return None
+        result = []
+        for elements in zip(*(e for e in operands if e is not None), strict=True):
+            result.append(None if any(e is None for e in elements) else function(values, op, *elements))
+        return result
+
+    return rule
+
+
+def _dims_only(function: Callable[..., Element], opaque: str | None = None) -> Callable[..., Element]:
+    def element(values: ShapeValues, op: Any, *elements: Element) -> Element:
+        if all(isinstance(e, DimExpr) for e in elements):
+            result = function(values, *elements)
+            if result is not None:
+                return result
+        return (opaque, *elements) if opaque else None
+
+    return element
+
+
+def _divide(values: ShapeValues, lhs: DimExpr, rhs: DimExpr) -> DimExpr | None:
+    # StableHLO's division truncates; it is the floor where both sides are known to be positive.
+    if values.scope.at_least(lhs, _ZERO) is Proof.PROVED and values.scope.at_least(rhs, _ONE) is Proof.PROVED:
+        return values.scope.simplify(floordiv(lhs, rhs))
+    return None
+
+
+def _remainder(values: ShapeValues, lhs: DimExpr, rhs: DimExpr) -> DimExpr | None:
+    if values.scope.at_least(lhs, _ZERO) is Proof.PROVED and values.scope.at_least(rhs, _ONE) is Proof.PROVED:
+        return values.scope.simplify(mod(lhs, rhs))
+    return None
+
+
+def _sign(values: ShapeValues, operand: DimExpr) -> DimExpr:
+    return values.scope.simplify(dim_max(dim_min(operand, _ONE), _NEGATIVE))
+
+
+def _subtract(values: ShapeValues, op: Any, lhs: Element, rhs: Element) -> Element:
+    if isinstance(lhs, DimExpr) and isinstance(rhs, DimExpr):
+        return values.scope.simplify(lhs - rhs)
+    return ("sub", lhs, rhs)
+
+
+def _add(values: ShapeValues, op: Any, lhs: Element, rhs: Element) -> Element:
+    if isinstance(lhs, DimExpr) and isinstance(rhs, DimExpr):
+        return values.scope.simplify(lhs + rhs)
+    return ("add", lhs, rhs)
+
+
+def _compare(values: ShapeValues, op: Any, lhs: Element, rhs: Element) -> Element:
+    direction = str(op.attributes["comparison_direction"]).split()[-1].rstrip(">")
+    condition: Element = {
+        "EQ": lambda: ("eq", lhs, rhs),
+        "NE": lambda: ("not", ("eq", lhs, rhs)),
+        "GE": lambda: ("ge", lhs, rhs),
+        "LE": lambda: ("ge", rhs, lhs),
+        "GT": lambda: ("ge", *_strictly(lhs, rhs)),
+        "LT": lambda: ("ge", *_strictly(rhs, lhs)),
+    }[direction]()
+    decided = values.decide(condition)
+    return condition if decided is None else decided
+
+
+def _strictly(greater: Element, less: Element) -> tuple[Element, Element]:
+    """The operands of `ge` for `greater > less` over integers; the 1 goes to the side that is an expression."""
+    if isinstance(less, DimExpr):
+        return greater, less + 1
+    if isinstance(greater, DimExpr):
+        return greater - 1, less
+    return greater, ("add", less, _ONE)
+
+
+def _logic(kind: str) -> Callable[..., Element]:
+    def element(values: ShapeValues, op: Any, *operands: Element) -> Element:
+        condition = (kind, *operands)
+        decided = values.decide(condition)
+        return condition if decided is None else decided
+
+    return element
+
+
+def _select(values: ShapeValues, op: Any, condition: Element, on_true: Element, on_false: Element) -> Element:
+    decided = values.decide(condition)
+    if decided is not None:
+        return on_true if decided else on_false
+    if on_true == on_false:
+        return on_true
+    return _floor_select(values, condition, on_true, on_false) or _mod_select(values, condition, on_true, on_false)
+
+
+def _quotient(values: ShapeValues, element: Element) -> tuple[DimExpr, DimExpr] | None:
+    """(a, b) where the element is the truncated quotient of a by b."""
+    if isinstance(element, tuple) and element[0] == "div" and all(isinstance(e, DimExpr) for e in element[1:]):
+        return element[1], element[2]
+    return None
+
+
+def _floor_select(values: ShapeValues, condition: Element, on_true: Element, on_false: Element) -> Element:
+    """`select(sign(a) != sign(b) && rem(a, b) != 0, div(a, b) - 1, div(a, b))` is floordiv(a, b)."""
+    if isinstance(on_true, DimExpr) and isinstance(on_false, DimExpr):
+        # a >= 0 and b >= 1: div is already the floor, and the signs differ only where a is 0, whose remainder is 0.
+        return on_false if on_true == on_false - 1 and _zero_has_no_remainder(condition) else None
+    quotient = _quotient(values, on_false)
+    if quotient is None or on_true != ("sub", on_false, _ONE):
+        return None
+    lhs, rhs = quotient
+    expected = {
+        ("not", ("eq", _sign(values, lhs), _sign(values, rhs))),
+        ("not", ("eq", ("rem", lhs, rhs), _ZERO)),
+    }
+    if isinstance(condition, tuple) and condition[0] == "and" and set(condition[1:]) == expected:
+        return _positive_divisor(values, floordiv, lhs, rhs)
+    return None
+
+
+def _zero_has_no_remainder(condition: Element) -> bool:
+    """Whether a condition is `min(a, 1) != 1 && mod(a, b) != 0`, which no a >= 0 satisfies."""
+    if not (isinstance(condition, tuple) and condition[0] == "and" and len(condition) == 3):
+        return False
+    atoms = []
+    for part in condition[1:]:
+        if not (isinstance(part, tuple) and part[0] == "not" and part[1][0] == "eq"):
+            return False
+        lhs, rhs = part[1][1:]
+        atoms.append((lhs.as_atom() if isinstance(lhs, DimExpr) else None, rhs))
+    for (low, one), (remainder, zero) in (atoms, atoms[::-1]):
+        if isinstance(low, Call) and isinstance(remainder, Call) and (low.op, remainder.op) == ("min", "mod"):
+            return one == _ONE and zero == _ZERO and set(low.args) == {_ONE, remainder.args[0]}
+    return False
+
+
+def _mod_select(values: ShapeValues, condition: Element, on_true: Element, on_false: Element) -> Element:
+    """`select((rem < 0) != (b < 0) && rem != 0, rem + b, rem)` with rem = rem(a, b) and b >= 1 is mod(a, b)."""
+    if not (isinstance(on_false, tuple) and on_false[0] == "rem" and on_true == ("add", on_false, on_false[2])):
+        return None
+    negative = ("ge", _NEGATIVE, on_false)
+    differs = ("not", ("eq", on_false, _ZERO))
+    if not (isinstance(condition, tuple) and condition[0] == "and" and differs in condition[1:]):
+        return None
+    # With b >= 1 the comparison of signs has been decided to be `rem < 0` itself, or `(rem < 0) != false`.
+    signs = {negative, ("not", ("eq", negative, False)), ("not", ("eq", False, negative))}
+    if not signs & set(condition[1:]):
+        return None
+    return _positive_divisor(values, mod, on_false[1], on_false[2])
+
+
+def _positive_divisor(values: ShapeValues, function: Callable[..., DimExpr], lhs: Element, rhs: Element) -> Element:
+    if not (isinstance(lhs, DimExpr) and isinstance(rhs, DimExpr)):
+        return None
+    if values.scope.at_least(rhs, _ONE) is not Proof.PROVED:
+        return None
+    return values.scope.simplify(function(lhs, rhs))
+
+
+def _constant(values: ShapeValues, op: Any, operands: Any, count: int) -> Sequence[Element] | None:
+    value = op.attributes["value"]
+    if isinstance(value, ir.IntegerAttr):
+        return (DimExpr.constant(value.value),)
+    if not isinstance(value, ir.DenseIntElementsAttr):
+        return None
+    element_type = value.type.element_type
+    boolean = isinstance(element_type, ir.IntegerType) and element_type.width == 1
+    elements = [value.get_splat_value().value] * count if value.is_splat else list(value)
+    return [bool(element) if boolean else DimExpr.constant(int(element)) for element in elements]
+
+
+def _same(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element] | None:
+    return operands[0]
+
+
+def _concatenate(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element]:
+    result: list[Element] = []
+    for elements, operand in zip(operands, op.operands, strict=True):
+        size = ir.RankedTensorType(operand.type).shape[0]
+        result += elements if elements is not None else [None] * size
+    return result
+
+
+def _from_elements(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element]:
+    return [None if elements is None else elements[0] for elements in operands]
+
+
+def _slice(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element] | None:
+    if operands[0] is None:
+        return None
+    start, limit, stride = (list(op.attributes[key])[0] for key in ("start_indices", "limit_indices", "strides"))
+    return operands[0][start:limit:stride]
+
+
+def _broadcast(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element] | None:
+    elements = operands[0]
+    return None if elements is None else (elements * count if len(elements) == 1 else elements)
+
+
+def _dimension_size(values: ShapeValues, op: Any, operands: Any, count: int) -> Sequence[Element] | None:
+    dims = dims_of(op.operands[0].type)
+    return None if dims is None else (dims[op.attributes["dimension"].value],)
+
+
+def _symbol(values: ShapeValues, op: Any, operands: Any, count: int) -> Sequence[Element]:
+    return (DimExpr.symbol(ir.FlatSymbolRefAttr(op.attributes["symbol"]).value),)
+
+
+def _convert(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element] | None:
+    source = ir.RankedTensorType(op.operands[0].type).element_type
+    return operands[0] if isinstance(source, ir.IntegerType | ir.IndexType) and operands[0] is not None and all(
+        not isinstance(e, bool) for e in operands[0]
+    ) else None
+
+
+def _simplified(function: Callable[..., DimExpr]) -> Callable[..., DimExpr]:
+    return lambda values, *operands: values.scope.simplify(function(*operands))
+
+
+_RULES: dict[str, Rule] = {
+    "arith.constant": _constant,
+    "arith.index_cast": _same,
+    "nimble.symbol": _symbol,
+    "stablehlo.add": _elementwise(_add),
+    "stablehlo.and": _elementwise(_logic("and")),
+    "stablehlo.broadcast_in_dim": _broadcast,
+    "stablehlo.compare": _elementwise(_compare),
+    "stablehlo.concatenate": _concatenate,
+    "stablehlo.constant": _constant,
+    "stablehlo.convert": _convert,
+    "stablehlo.divide": _elementwise(_dims_only(_divide, "div")),
+    "stablehlo.dynamic_broadcast_in_dim": _broadcast,
+    "stablehlo.get_dimension_size": _dimension_size,
+    "stablehlo.maximum": _elementwise(_dims_only(_simplified(dim_max))),
+    "stablehlo.minimum": _elementwise(_dims_only(_simplified(dim_min))),
+    "stablehlo.multiply": _elementwise(_dims_only(_simplified(lambda a, b: a * b))),
+    "stablehlo.negate": _elementwise(_dims_only(_simplified(lambda a: -a))),
+    "stablehlo.not": _elementwise(_logic("not")),
+    "stablehlo.or": _elementwise(_logic("or")),
+    "stablehlo.remainder": _elementwise(_dims_only(_remainder, "rem")),
+    "stablehlo.reshape": _same,
+    "stablehlo.select": _elementwise(_select),
+    "stablehlo.sign": _elementwise(_dims_only(_sign, "sign")),
+    "stablehlo.slice": _slice,
+    "stablehlo.subtract": _elementwise(_subtract),
+    "tensor.from_elements": _from_elements,
+}

@@ -1,0 +1,132 @@
+"""The signature of an entry function as the capture states it in attributes, and how to change a function's type.
+
+Function: `nimble.symbols = {s = {min = 1, max = 512}}`, `nimble.constraints = ["b*s <= 4096"]`. Argument: `nimble.name =
+"ids"`, `nimble.dims = [@b, @s]`, or JAX's `jax.global_constant = "s"` on a dimension variable. A function without them
+(StableHLO of somebody else) gets a symbol for each dynamic dimension of its arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nimble_mlir.dialects import attr_to_dim, symbol_info
+from nimble_mlir.dims import Constraint, DimExpr, Plan, Scope, SizeSource, SymbolInfo, make_plan
+from nimble_mlir.mlir import ir
+
+__all__ = ["ArgumentDims", "EntrySignature", "argument_attribute", "erase_arguments", "read_signature", "set_type"]
+
+_BOUNDS_DIALECT = "#stablehlo.bounds"
+
+
+@dataclass(frozen=True)
+class ArgumentDims:
+    """One tensor argument: its position in the function, its name and its dims."""
+
+    position: int
+    name: str
+    dims: tuple[DimExpr, ...]
+
+
+@dataclass(frozen=True)
+class EntrySignature:
+    """What is known of an entry function before inference: `dimension_variables` maps positions to symbol names."""
+
+    arguments: tuple[ArgumentDims, ...]
+    dimension_variables: dict[int, str]
+    scope: Scope
+    symbols: tuple[SymbolInfo, ...]
+    constraints: tuple[Constraint, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the tensor arguments, in order."""
+        return [argument.name for argument in self.arguments]
+
+    def plan(self) -> Plan:
+        """How the symbols are solved from the sizes of the arguments."""
+        sources = [
+            SizeSource(index, axis, dim)
+            for index, argument in enumerate(self.arguments)
+            for axis, dim in enumerate(argument.dims)
+        ]
+        return make_plan(sources, self.scope, names=self.names)
+
+
+def argument_attribute(function: Any, position: int, key: str) -> ir.Attribute | None:
+    """The attribute `key` of an argument, None where it has none."""
+    if "arg_attrs" not in function.attributes:
+        return None
+    attributes = ir.DictAttr(function.attributes["arg_attrs"][position])
+    return attributes[key] if key in attributes else None
+
+
+def read_signature(function: Any) -> EntrySignature:
+    """The signature from the function's attributes, or from its types where it has none."""
+    arguments: list[ArgumentDims] = []
+    variables: dict[int, str] = {}
+    fresh: dict[str, SymbolInfo] = {}
+    for position, argument in enumerate(function.entry_block.arguments):
+        variable = argument_attribute(function, position, "jax.global_constant")
+        if variable is not None:
+            variables[position] = ir.StringAttr(variable).value
+            continue
+        name = argument_attribute(function, position, "nimble.name")
+        text = ir.StringAttr(name).value if name is not None else f"arg{len(arguments)}"
+        dims = argument_attribute(function, position, "nimble.dims")
+        if dims is not None:
+            exprs = tuple(attr_to_dim(entry) for entry in ir.ArrayAttr(dims))
+        else:
+            exprs = _fresh_dims(argument.type, text, fresh)
+        arguments.append(ArgumentDims(position, text, exprs))
+    symbols = dict(fresh)
+    if "nimble.symbols" in function.attributes:
+        for entry in ir.DictAttr(function.attributes["nimble.symbols"]):
+            symbols[entry.name] = symbol_info(entry.name, ir.DictAttr(entry.attr))
+    constraints: list[Constraint] = []
+    if "nimble.constraints" in function.attributes:
+        constraints = [Constraint.parse(entry.value) for entry in function.attributes["nimble.constraints"]]
+    scope = Scope(symbols, constraints)
+    return EntrySignature(tuple(arguments), variables, scope, tuple(symbols.values()), tuple(constraints))
+
+
+def _fresh_dims(type_: ir.Type, name: str, fresh: dict[str, SymbolInfo]) -> tuple[DimExpr, ...]:
+    if not isinstance(type_, ir.RankedTensorType):
+        return ()
+    maxima: list[int | None] = [None] * type_.rank
+    if type_.encoding is not None and str(type_.encoding).startswith(_BOUNDS_DIALECT):
+        inside = str(type_.encoding).partition("<")[2].rstrip(">")
+        maxima = [None if entry.strip() == "?" else int(entry) for entry in inside.split(",")]
+    dims: list[DimExpr] = []
+    for axis in range(type_.rank):
+        if not type_.is_dynamic_dim(axis):
+            dims.append(DimExpr.constant(type_.get_dim_size(axis)))
+            continue
+        symbol = f"{name}_{axis}"
+        # A StableHLO program says nothing of its sizes: 0 is one.
+        fresh[symbol] = SymbolInfo(symbol, min=0, max=maxima[axis])
+        dims.append(DimExpr.symbol(symbol))
+    return tuple(dims)
+
+
+def set_type(function: Any, inputs: Sequence[ir.Type] | None = None, results: Sequence[ir.Type] | None = None) -> None:
+    """Changes a function's declared type; the block arguments and returned values are the caller's matter."""
+    old = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value)
+    new = ir.FunctionType.get(
+        list(old.inputs) if inputs is None else list(inputs), list(old.results) if results is None else list(results)
+    )
+    function.attributes["function_type"] = ir.TypeAttr.get(new)
+
+
+def erase_arguments(function: Any, drop: Callable[[int], bool]) -> None:
+    """Erases the arguments whose position `drop` selects; they have no uses left."""
+    block = function.entry_block
+    positions = range(len(block.arguments))
+    if "arg_attrs" in function.attributes:
+        attributes = list(function.attributes["arg_attrs"])
+        function.attributes["arg_attrs"] = ir.ArrayAttr.get([attributes[i] for i in positions if not drop(i)])
+    for position in reversed(positions):
+        if drop(position):
+            block.erase_argument(position)
+    set_type(function, inputs=[argument.type for argument in block.arguments])

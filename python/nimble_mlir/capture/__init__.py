@@ -1,0 +1,1 @@
+"""JAX functions into StableHLO: the only package that imports jax."""

@@ -1,0 +1,74 @@
+"""A JAX-lowered module into a portable artifact that the other MLIR distribution reads.
+
+In: an `ir.Module` in jaxlib's context, with CHLO, Shardy and JAX's own marks. Out: StableHLO as portable artifact bytes,
+in which a `chlo.X` is a `stablehlo.custom_call @nimble.chlo.X` with its attributes in a dictionary, and no `sdy` is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from jax.extend.mlir import ir
+from jax.extend.mlir.dialects import stablehlo
+
+__all__ = ["CHLO_PREFIX", "to_portable_artifact"]
+
+CHLO_PREFIX = "nimble.chlo."
+
+
+def to_portable_artifact(module: Any, reader_version: str) -> bytes:
+    """Rewrites `module` in place and serializes it for a reader that knows StableHLO up to `reader_version`."""
+    with module.context:
+        for op in list(_walk(module.operation)):
+            rewrite = _REWRITES.get(op.name.partition(".")[0])
+            if rewrite is not None:
+                rewrite(op)
+        for function in module.body.operations:
+            _drop_shardings(function.operation)
+        version = stablehlo.get_smaller_version(stablehlo.get_current_version(), reader_version)
+        return stablehlo.serialize_portable_artifact(module, version)
+
+
+def _walk(operation: Any) -> Iterator[Any]:
+    for region in operation.regions:
+        for block in region.blocks:
+            for op in block.operations:
+                yield op.operation
+                yield from _walk(op.operation)
+
+
+def _chlo_to_custom_call(op: Any) -> None:
+    with ir.InsertionPoint(op), op.location:
+        call = stablehlo.CustomCallOp(
+            [result.type for result in op.results],
+            list(op.operands),
+            CHLO_PREFIX + op.name.removeprefix("chlo."),
+            backend_config=ir.DictAttr.get({attr.name: attr.attr for attr in op.attributes}),
+            api_version=ir.IntegerAttr.get(ir.IntegerType.get_signless(32), 4),
+        )
+    for before, after in zip(op.results, call.results, strict=True):
+        before.replace_all_uses_with(after)
+    op.erase()
+
+
+def _drop_sdy(op: Any) -> None:
+    # Capture refuses shardings over several devices beforehand: what is left are annotations that JAX adds to key
+    # arrays and the like on one device.
+    for before, after in zip(op.results, op.operands, strict=False):
+        before.replace_all_uses_with(after)
+    op.erase()
+
+
+_REWRITES: dict[str, Callable[[Any], None]] = {"chlo": _chlo_to_custom_call, "sdy": _drop_sdy}
+
+
+def _drop_shardings(function: Any) -> None:
+    for key in ("arg_attrs", "res_attrs"):
+        if key in function.attributes:
+            function.attributes[key] = ir.ArrayAttr.get(
+                [
+                    ir.DictAttr.get({a.name: a.attr for a in attrs if not a.name.startswith(("sdy.", "mhlo.sharding"))})
+                    for attrs in function.attributes[key]
+                ]
+            )

@@ -1,0 +1,124 @@
+"""Tracing: a JAX function and its specs into a traced jaxpr whose constants are arguments, and its lowering.
+
+In: a function and pytrees of ShapeDtypeStructs (arrays are turned into them before: a committed array would add sharding
+ops). Out: `Traced`, with StableHLO bytes and the hoisted constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend import core as jex_core
+from jax.extend import source_info_util
+
+from nimble_mlir.errors import CaptureError, NimbleError, UnsupportedOpError
+
+from .stablehlo import to_portable_artifact
+
+__all__ = ["Traced", "trace"]
+
+_CALLBACK_ADVICE = "a compiled module runs without Python; compute the value inside the function or pass it in"
+
+# Primitives that a module without Python cannot run, with what to do instead.
+_UNSUPPORTED: dict[str, str] = {
+    "pure_callback": _CALLBACK_ADVICE,
+    "io_callback": _CALLBACK_ADVICE,
+    "debug_callback": "remove it, or return the value to look at it",
+    "debug_print": "remove it, or return the value to look at it",
+    "infeed": "pass the data as an argument",
+    "outfeed": "return the data as a result",
+    "run_state": "mutable references cannot leave the function; return the new value",
+}
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A lowered function: `artifact` is a StableHLO portable artifact whose `@main` takes the dimension variables,
+    then `constants`, then the flat arguments; `out_info` is JAX's pytree of result ShapeDtypeStructs."""
+
+    artifact: bytes
+    constants: tuple[np.ndarray, ...]
+    out_info: Any
+
+
+def trace(fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], stablehlo_version: str) -> Traced:
+    """Traces and lowers `fn` for the CPU; `stablehlo_version` is the newest that the reader of the artifact knows."""
+    name = getattr(fn, "__name__", type(fn).__name__)
+    try:
+        traced = jax.jit(fn, keep_unused=True).trace(*args, **kwargs)
+    except NimbleError:
+        raise
+    except Exception as error:
+        raise CaptureError(_trace_failure(name, error)) from error
+    _check_supported(traced.jaxpr)
+    constants, closed = _hoist_constants(traced.jaxpr)
+    flat = [_spec(variable.aval) for variable in closed.jaxpr.invars]
+    lowered = jax.jit(_named(jex_core.jaxpr_as_fun(closed), name), keep_unused=True).trace(*flat).lower()
+    return Traced(to_portable_artifact(lowered.compiler_ir(), stablehlo_version), constants, traced.out_info)
+
+
+def _trace_failure(name: str, error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return f"JAX cannot trace '{name}' with these example arguments: {type(error).__name__}: {text}"
+
+
+def _spec(aval: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(aval.shape, aval.dtype, weak_type=getattr(aval, "weak_type", False))
+
+
+def _named(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def call(*flat: Any) -> Any:
+        return fn(*flat)
+
+    call.__name__ = call.__qualname__ = name
+    return call
+
+
+def _hoist_constants(closed: Any) -> tuple[tuple[np.ndarray, ...], Any]:
+    """Makes the constants of a closed jaxpr leading arguments: so weights are never copied into an MLIR context."""
+    if not closed.consts:
+        return (), closed
+    return tuple(_array(const) for const in closed.consts), jex_core.ClosedJaxpr(_lift(closed.jaxpr), ())
+
+
+def _lift(jaxpr: Any) -> Any:
+    debug_info = jaxpr.debug_info.with_unknown_names()
+    return jaxpr.replace(constvars=[], invars=[*jaxpr.constvars, *jaxpr.invars], debug_info=debug_info)
+
+
+def _array(const: Any) -> np.ndarray:
+    if jax.dtypes.issubdtype(const.dtype, jax.dtypes.prng_key):
+        const = jax.random.key_data(const)
+    return np.asarray(const)
+
+
+def _check_supported(closed: Any) -> None:
+    for eqn in _equations(closed.jaxpr):
+        name = eqn.primitive.name
+        where = source_info_util.summarize(eqn.source_info)
+        if name in _UNSUPPORTED:
+            raise UnsupportedOpError(f"{where}: '{name}' is not supported: {_UNSUPPORTED[name]}")
+        if name == "sharding_constraint" and eqn.params["sharding"].num_devices > 1:
+            raise UnsupportedOpError(
+                f"{where}: a sharding over {eqn.params['sharding'].num_devices} devices is not supported; a compiled "
+                "module runs on one device"
+            )
+        if name in ("shard_map", "pmap", "xla_pmap", "psum", "all_gather", "all_to_all", "ppermute", "axis_index"):
+            raise UnsupportedOpError(
+                f"{where}: '{name}' spans several devices; a compiled module runs on one device"
+            )
+    for effect in closed.jaxpr.effects:
+        raise UnsupportedOpError(
+            f"the function has the side effect {type(effect).__name__}, which a compiled module cannot have"
+        )
+
+
+def _equations(jaxpr: Any):
+    for eqn in jaxpr.eqns:
+        yield eqn
+        for inner in jex_core.jaxprs_in_params(eqn.params):
+            yield from _equations(inner)

@@ -1,0 +1,206 @@
+"""Arrays to IREE buffer views and back, and the one place where the runtime converts dtypes.
+
+In: anything array-like, a device. Out: a HAL buffer view that shares the memory of the array where that is possible
+(64-byte aligned, dense, large enough to be worth it) and is a copy otherwise; or a numpy array over a result buffer,
+which it keeps alive. Results never share memory with arguments or with each other.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import iree.runtime
+import ml_dtypes
+import numpy as np
+from iree.runtime import BufferUsage, HalBufferView, HalElementType, MemoryType
+from nimble_mlir.errors import LoadError
+from nimble_mlir.runtime.device import Device
+
+__all__ = ["DType", "dtype_of", "jax_module", "separate", "to_buffer_view", "to_jax", "to_numpy"]
+
+_ALIGNMENT = 64  # IREE_HAL_HEAP_BUFFER_ALIGNMENT: compiled code uses aligned loads
+_MIN_SHARED_BYTES = 32 * 1024  # below, a copy is quicker than importing memory (measured)
+_HOST_VISIBLE = int(MemoryType.DEVICE_LOCAL) | int(MemoryType.HOST_VISIBLE)
+_MAPPABLE = int(BufferUsage.DEFAULT) | int(BufferUsage.MAPPING)
+_DEVICE_LOCAL = int(MemoryType.DEVICE_LOCAL)
+_DEFAULT_USAGE = int(BufferUsage.DEFAULT)
+
+
+class DType(NamedTuple):
+    """How one dtype crosses: `raw` is a dtype of the same size that has the buffer protocol, None if `numpy` has it.
+
+    `packed_bits` is 4 for types of which IREE keeps two in a byte and numpy one.
+    """
+
+    numpy: np.dtype[Any]
+    element_type: int
+    raw: np.dtype[Any] | None
+    packed_bits: int | None
+
+
+_ELEMENT_TYPES = {
+    "bool": HalElementType.BOOL_8,
+    "int4": HalElementType.SINT_4,
+    "uint4": HalElementType.UINT_4,
+    "int8": HalElementType.SINT_8,
+    "uint8": HalElementType.UINT_8,
+    "int16": HalElementType.SINT_16,
+    "uint16": HalElementType.UINT_16,
+    "int32": HalElementType.SINT_32,
+    "uint32": HalElementType.UINT_32,
+    "int64": HalElementType.SINT_64,
+    "uint64": HalElementType.UINT_64,
+    "float16": HalElementType.FLOAT_16,
+    "float32": HalElementType.FLOAT_32,
+    "float64": HalElementType.FLOAT_64,
+    "bfloat16": HalElementType.BFLOAT_16,
+    "complex64": HalElementType.COMPLEX_64,
+    "complex128": HalElementType.COMPLEX_128,
+    "float8_e4m3fn": HalElementType.FLOAT_8_E4M3_FN,
+    "float8_e4m3fnuz": HalElementType.FLOAT_8_E4M3_FNUZ,
+    "float8_e5m2": HalElementType.FLOAT_8_E5M2,
+    "float8_e5m2fnuz": HalElementType.FLOAT_8_E5M2_FNUZ,
+    "float8_e8m0fnu": HalElementType.FLOAT_8_E8M0_FNU,
+    # IREE has no name for these; it looks at their size only.
+    "float8_e3m4": HalElementType.OPAQUE_8,
+    "float8_e4m3": HalElementType.OPAQUE_8,
+    "float8_e4m3b11fnuz": HalElementType.OPAQUE_8,
+}
+
+
+def dtype_of(name: str) -> DType:
+    """The dtype with this numpy or ml_dtypes name. Raises LoadError for one that IREE cannot pass."""
+    element_type = _ELEMENT_TYPES.get(name)
+    if element_type is None:
+        raise LoadError(f"dtype {name} cannot be passed to the IREE runtime")
+    numpy = np.dtype(getattr(ml_dtypes, name, None) or name)
+    raw = np.dtype(f"u{numpy.itemsize}") if hasattr(ml_dtypes, name) else None
+    return DType(numpy, int(element_type), raw, 4 if name.endswith("int4") else None)
+
+
+def to_buffer_view(array: np.ndarray, dtype: DType, device: Device, shared: list[Any]) -> Any:
+    """A buffer view with the contents of `array`, whose dtype is `dtype.numpy`.
+
+    What is appended to `shared` must live until the invocation is over: buffers that use the array's own memory, as
+    (address, end, buffer). The array may be read-only, of any strides and alignment; it is not written to.
+    """
+    if dtype.packed_bits:
+        return _packed_view(array, dtype, device)
+    if array.nbytes >= _MIN_SHARED_BYTES and device.shares_memory:
+        if not array.flags.c_contiguous:
+            array = _aligned_copy(array)
+        address = array.__array_interface__["data"][0]
+        if address % _ALIGNMENT == 0:
+            return _shared_view(array, address, dtype, device, shared)
+    elif not array.flags.c_contiguous:
+        array = np.ascontiguousarray(array)
+    if dtype.raw is not None:
+        array = array.view(dtype.raw)
+    return device.allocator.allocate_buffer_copy(
+        _HOST_VISIBLE if device.shares_memory else _DEVICE_LOCAL,
+        _MAPPABLE if device.shares_memory else _DEFAULT_USAGE,
+        device.hal_device,
+        array,
+        dtype.element_type,
+    )
+
+
+def _shared_view(array: np.ndarray, address: int, dtype: DType, device: Device, shared: list[Any]) -> Any:
+    size = array.nbytes
+    # IREE asks for writable memory although it only reads arguments; read-only arrays (JAX's) and dtypes without
+    # buffer protocol come as plain memory at the same address. The array itself is kept in `shared`.
+    memory = (ctypes.c_char * size).from_address(address)
+    buffer = device.allocator.import_host_allocation(memory, _HOST_VISIBLE, _MAPPABLE)
+    shared.append((address, address + size, buffer, array))
+    return HalBufferView(buffer, array.shape, dtype.element_type)
+
+
+def _aligned_copy(array: np.ndarray) -> np.ndarray:
+    memory = np.empty(array.nbytes + _ALIGNMENT, np.uint8)
+    start = -memory.__array_interface__["data"][0] % _ALIGNMENT
+    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    np.copyto(copy, array)
+    return copy
+
+
+def _packed_view(array: np.ndarray, dtype: DType, device: Device) -> Any:
+    """Two elements a byte, the first one in the low half."""
+    nibbles = np.zeros(array.size + array.size % 2, np.uint8)
+    nibbles[: array.size] = array.astype(np.int8).reshape(-1).view(np.uint8) & 15
+    packed = nibbles[0::2] | nibbles[1::2] << 4
+    buffer = device.allocator.allocate_buffer_copy(
+        _HOST_VISIBLE if device.shares_memory else _DEVICE_LOCAL,
+        _MAPPABLE if device.shares_memory else _DEFAULT_USAGE,
+        device.hal_device,
+        packed,
+    )
+    return HalBufferView(buffer, array.shape, dtype.element_type)
+
+
+def to_numpy(view: Any, dtype: DType, device: Device) -> np.ndarray:
+    """A writable array over the buffer of a result, without a copy where the device shares memory."""
+    shape = view.shape
+    if 0 in shape:
+        return np.empty(shape, dtype.numpy)
+    if dtype.packed_bits:
+        return _unpacked(view, dtype, device)
+    if device.shares_memory:
+        return np.ndarray(shape, dtype.numpy, buffer=view.map())
+    return _device_to_host(view, dtype.numpy, shape, device)
+
+
+def _device_to_host(view: Any, dtype: np.dtype[Any], shape: Sequence[int], device: Device) -> np.ndarray:
+    host = iree.runtime.DeviceArray(device.hal_device, view, override_dtype=dtype).to_host()
+    return np.array(host, copy=True).reshape(shape)  # IREE may have mapped it: device memory is scarce, and slow
+
+
+def _unpacked(view: Any, dtype: DType, device: Device) -> np.ndarray:
+    shape = tuple(view.shape)
+    size = int(np.prod(shape))
+    if device.shares_memory:
+        packed = np.frombuffer(view.map(), np.uint8)
+    else:
+        length = (size + 1) // 2
+        raw = HalBufferView(view.get_buffer(), (length,), int(HalElementType.UINT_8))
+        packed = _device_to_host(raw, np.dtype(np.uint8), (length,), device)
+    nibbles = np.empty(2 * packed.size, np.uint8)
+    nibbles[0::2] = packed & 15
+    nibbles[1::2] = packed >> 4
+    values = nibbles[:size].view(np.int8)
+    if not str(dtype.numpy).startswith("u"):
+        values = (values ^ 8) - 8
+    return values.astype(dtype.numpy).reshape(shape)
+
+
+def separate(results: list[np.ndarray], shared: Sequence[Any]) -> None:
+    """Replace results that lie in the memory of an argument or of another result by copies.
+
+    IREE returns an argument that a function passes through as the same buffer, and one value returned twice as one.
+    """
+    ranges: list[tuple[int, int, int]] = [(start, end, -1) for start, end, *_ in shared]
+    for index, result in enumerate(results):
+        if result.nbytes:
+            start = result.__array_interface__["data"][0]
+            ranges.append((start, start + result.nbytes, index))
+    ranges.sort()
+    reached = 0
+    for start, end, index in ranges:
+        if index >= 0 and start < reached:
+            results[index] = results[index].copy()
+        reached = max(reached, end)
+
+
+def jax_module() -> Any:
+    """The jax module if this process has imported it whole, else None: the runtime never imports it."""
+    jax = sys.modules.get("jax")
+    return jax if jax is not None and hasattr(jax, "Array") and hasattr(jax, "random") else None
+
+
+def to_jax(array: np.ndarray, key_impl: str | None) -> Any:
+    """A JAX array with these contents, on JAX's default device; with `key_impl` a key array."""
+    jax = jax_module()
+    result = jax.numpy.asarray(array)
+    return result if key_impl is None else jax.random.wrap_key_data(result, impl=key_impl)

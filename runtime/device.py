@@ -1,0 +1,172 @@
+"""The one place where IREE devices are made: options in, a `Device` out, one a process for equal options.
+
+IREE's settings for its worker threads are process-global flags that are read when a driver is created. So each device
+gets a driver of its own, made under a lock with the flags of its options, which are put back afterwards; a device's
+threads cannot change later.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import iree.runtime
+from iree.runtime import _binding
+from nimble_mlir.errors import LoadError, NimbleError
+
+__all__ = ["DRIVERS", "Device", "DeviceOptions", "get_device", "vm_instance"]
+
+DRIVERS = ("local-task", "local-sync", "vulkan", "cuda")
+_DEFAULT_STACK_SIZE = 131072  # IREE's default of --task_worker_stack_size
+
+_log = logging.getLogger("nimble_mlir.runtime")
+
+
+@dataclass(frozen=True)
+class DeviceOptions:
+    """What a device runs on.
+
+    driver: "local-task" (CPU, a pool of worker threads), "local-sync" (CPU, the calling thread alone, least latency),
+        "vulkan" or "cuda".
+    threads: number of worker threads of local-task; None: one a physical core that this process may use.
+    worker_stack_size: stack of each of them in bytes; None: IREE's 128 KiB.
+    """
+
+    driver: str = "local-task"
+    threads: int | None = None
+    worker_stack_size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.driver not in DRIVERS:
+            raise ValueError(f"unknown driver '{self.driver}': choose from {', '.join(DRIVERS)}")
+        for name in ("threads", "worker_stack_size"):
+            value = getattr(self, name)
+            if value is not None and self.driver != "local-task":
+                raise ValueError(f"{name} is an option of local-task only, not of {self.driver}")
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+
+
+class Device:
+    """An IREE device with its allocator. Made by `get_device`.
+
+    `shares_memory`: buffers are host memory, so arrays go in and come out without a copy.
+    """
+
+    def __init__(self, options: DeviceOptions, hal_device: Any) -> None:
+        self.options = options
+        self.hal_device = hal_device
+        self.allocator = hal_device.allocator
+        self.shares_memory = options.driver.startswith("local-")
+        self._forked = False
+
+    def check_usable(self) -> None:
+        """Raises NimbleError in a process that was forked after the device was made: its threads are not there."""
+        if self._forked:
+            raise NimbleError(
+                f"this module was loaded before fork(), which does not copy the threads of its {self.options.driver} "
+                f"device: load it again in the child process, or start processes with 'spawn'"
+            )
+
+    def __repr__(self) -> str:
+        return f"Device({self.options})"
+
+
+_lock = threading.RLock()
+_devices: dict[DeviceOptions, Device] = {}
+_shared_instance: Any = None
+
+
+def get_device(options: DeviceOptions | str | None = None) -> Device:
+    """The device for these options (a driver name stands for the options with that driver).
+
+    Raises LoadError where the machine has no such device or its driver library is missing.
+    """
+    if options is None or isinstance(options, str):
+        options = DeviceOptions() if options is None else DeviceOptions(options)
+    with _lock:
+        device = _devices.get(options)
+        if device is None:
+            device = _devices[options] = Device(options, _create(options))
+            _log.debug("created %r", device)
+        return device
+
+
+def _create(options: DeviceOptions) -> Any:
+    flags: dict[str, int] = {}
+    threads = options.threads
+    if options.driver == "local-task" and threads is None:
+        threads = _restricted_core_count()
+    if threads is not None:
+        flags["task_topology_group_count"] = threads
+    if options.worker_stack_size is not None:
+        flags["task_worker_stack_size"] = options.worker_stack_size
+    try:
+        if flags:
+            iree.runtime.flags.parse_flags(*(f"--{name}={value}" for name, value in flags.items()))
+        # The public get_driver() returns the same driver each time, with the threads of its first use (IREE 3.13).
+        return _binding.create_hal_driver(options.driver).create_default_device()
+    except Exception as error:
+        first_line = str(error).splitlines()[0] if str(error) else repr(error)
+        raise LoadError(f"the device '{options.driver}' cannot be opened: {first_line}") from error
+    finally:
+        if flags:
+            _reset_flags()
+
+
+def _reset_flags() -> None:
+    """Put IREE's defaults back, then what the environment asks for (IREE has no way to read a flag)."""
+    iree.runtime.flags.parse_flags("--task_topology_group_count=0", f"--task_worker_stack_size={_DEFAULT_STACK_SIZE}")
+    iree.runtime.flags.parse_flags(*shlex.split(os.environ.get("IREE_PY_RUNTIME_FLAGS", "")))
+
+
+def _restricted_core_count() -> int | None:
+    """Physical cores that this process may use where it is kept from some (taskset, cgroups); else None.
+
+    IREE's own default is a pinned worker on each physical core of the machine, which it cannot honour then.
+    """
+    try:
+        allowed = os.sched_getaffinity(0)
+    except (AttributeError, OSError):
+        return None
+    if len(allowed) >= (os.cpu_count() or 1):
+        return None
+    cores: set[str] = set()
+    for cpu in allowed:
+        try:
+            with open(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list") as file:
+                cores.add(file.read().strip())
+        except OSError:
+            cores.add(str(cpu))
+    return len(cores)
+
+
+def vm_instance() -> Any:
+    """The process's one IREE VM instance."""
+    global _shared_instance  # noqa: PLW0603
+    with _lock:
+        if _shared_instance is None:
+            _shared_instance = iree.runtime.VmInstance()
+        return _shared_instance
+
+
+def _after_fork_in_child() -> None:
+    """Threads are gone: devices with threads become unusable and are made anew on demand."""
+    global _lock  # noqa: PLW0603
+    _lock = threading.RLock()
+    for options, device in list(_devices.items()):
+        if options.driver != "local-sync":
+            device._forked = True
+            del _devices[options]
+            _abandoned.append(device)
+
+
+# Destroying a device waits for its threads, which a forked child does not have: it keeps them until it ends.
+_abandoned: list[Device] = []
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

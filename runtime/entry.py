@@ -1,0 +1,178 @@
+"""One entry point of a loaded module: a call from Python values to Python values.
+
+In: arguments as the compiled function took them. Out: its results in the same structure: JAX arrays where any argument
+was one, else numpy arrays. Everything that the signature says is checked first; a ShapeError leaves the module usable.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from iree.runtime import HalBufferView, VmVariantList
+from nimble_mlir.dims.signature import EntryPoint
+from nimble_mlir.dims.tree import Tree, flatten, unflatten
+from nimble_mlir.errors import NimbleError, ShapeError
+from nimble_mlir.runtime.arguments import Argument
+from nimble_mlir.runtime.arrays import dtype_of, separate, to_buffer_view, to_jax, to_numpy
+
+if TYPE_CHECKING:
+    from nimble_mlir.runtime.contexts import ContextPool
+    from nimble_mlir.runtime.device import Device
+
+__all__ = ["Entry"]
+
+_MAX_SOLVED = 1024  # shapes whose symbols are remembered
+# "[nimble.check <kind>] <text>", after which IREE appends "; " and, from some places, a stack trace.
+_CHECK = re.compile(r"\[nimble\.check[^\]]*\]\s*(.*?)(?:;\s*(?:\[\s*\d+\]\s.*)?|\s*\n.*)?\Z", re.DOTALL)
+
+
+class Entry:
+    """A callable entry point. `live_treedefs` are JAX's treedefs of ((args, kwargs), results), if they are known."""
+
+    def __init__(
+        self,
+        spec: EntryPoint,
+        function: Any,
+        pool: ContextPool,
+        device: Device,
+        live_treedefs: tuple[Any, Any] | None = None,
+    ) -> None:
+        self.signature = spec
+        self._function = function
+        self._pool = pool
+        self._device = device
+        self._live = live_treedefs
+        self._arguments = tuple(Argument(argument) for argument in spec.arguments)
+        self._argument_count = len(self._arguments)
+        self._results = tuple(dtype_of(result.dtype) for result in spec.results)
+        self._result_keys = tuple(result.key_impl if result.kind == "key" else None for result in spec.results)
+        self._in_is_flat = spec.in_tree.is_flat
+        self._out_is_leaf = spec.out_tree.kind == "leaf"
+        self._out_is_closed = live_treedefs is None and spec.out_tree.custom_type is not None
+        self._plan, self._scope, self._names = spec.plan, spec.scope, spec.argument_names
+        self._solved: dict[tuple[tuple[int, ...], ...], dict[str, int]] = {}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run it. Arguments go by position or by the parameter names of the compiled function.
+
+        Raises ShapeError for arguments that do not fit the signature and for checks that fail as it runs,
+        CaptureError under a JAX trace, NimbleError for other failures of the runtime.
+        """
+        if self._in_is_flat and not kwargs and len(args) == self._argument_count:
+            leaves: Sequence[Any] = args
+        else:
+            leaves = self._flatten(args, kwargs)
+        if self._out_is_closed:
+            self._unflatten(())  # raises, before the work is done
+        results = self._run(leaves)
+        return results[0] if self._out_is_leaf else self._unflatten(results)
+
+    def call_flat(self, leaves: Sequence[Any]) -> list[Any]:
+        """Run it on the flat list of arrays, in the order of `signature.arguments`; results as a flat list.
+
+        This works for every structure, those with types that are registered with JAX included. Raises as a call.
+        """
+        if len(leaves) != self._argument_count:
+            given = "1 array was" if len(leaves) == 1 else f"{len(leaves)} arrays were"
+            are = "is" if self._argument_count == 1 else "are"
+            raise ShapeError(f"{given} given, but {self._argument_count} {are} expected")
+        return self._run(leaves)
+
+    def output_shapes(self, *args: Any, **kwargs: Any) -> Any:
+        """The shapes of the results, as tuples in the structure of the results, without running anything.
+
+        Arguments may be arrays or anything else with `shape` and `dtype`. Raises ShapeError as a call does, and where
+        a size depends on values.
+        """
+        leaves = self._flatten(args, kwargs)
+        shapes = [argument.check_struct(leaf) for argument, leaf in zip(self._arguments, leaves, strict=True)]
+        return self._unflatten(self.signature.output_shapes(shapes))
+
+    def _run(self, leaves: Sequence[Any]) -> list[Any]:
+        any_jax = False
+        arrays: list[np.ndarray] = []
+        for argument, value in zip(self._arguments, leaves, strict=True):
+            if type(value) is np.ndarray and value.dtype == argument.numpy_dtype and value.ndim == argument.rank:
+                arrays.append(value)
+            else:
+                array, is_jax = argument.convert(value)
+                any_jax |= is_jax
+                arrays.append(array)
+        shapes = tuple([array.shape for array in arrays])
+        if shapes not in self._solved:
+            self._remember(shapes)
+
+        device = self._device
+        device.check_usable()
+        shared: list[Any] = []
+        try:
+            inputs = VmVariantList(self._argument_count)
+            for argument, array in zip(self._arguments, arrays, strict=True):
+                inputs.push_ref(to_buffer_view(array, argument.dtype, device, shared))
+            outputs = VmVariantList(len(self._results))
+            context = self._pool.acquire()
+            try:
+                context.invoke(self._function, inputs, outputs)
+            finally:
+                self._pool.release(context)
+            results = [
+                to_numpy(outputs.get_as_object(index, HalBufferView), dtype, device)
+                for index, dtype in enumerate(self._results)
+            ]
+        except (RuntimeError, ValueError, IndexError) as error:  # what IREE's status codes become
+            raise self._translate(error, shapes) from error
+        if shared or len(results) > 1:
+            separate(results, shared)
+        if any_jax:
+            return [to_jax(result, key) for result, key in zip(results, self._result_keys, strict=True)]
+        return results
+
+    def _remember(self, shapes: tuple[tuple[int, ...], ...]) -> None:
+        """Check sizes and keep the symbols' values for the next call with these shapes. Raises ShapeError."""
+        values = self._plan.solve(shapes, self._names, self._scope)
+        if len(self._solved) >= _MAX_SOLVED:
+            self._solved.clear()
+        self._solved[shapes] = values
+
+    def _translate(self, error: Exception, shapes: tuple[tuple[int, ...], ...]) -> NimbleError:
+        """The error to raise for one of IREE: a compiled-in check is a ShapeError with the sizes of this call."""
+        message = str(error)
+        check = _CHECK.search(message)
+        if check is None:
+            return NimbleError(f"'{self.signature.name}' failed in the IREE runtime: {message}")
+        values = self._plan.solve(shapes, self._names, self._scope)
+        sizes = ", ".join(f"{name} = {value}" for name, value in values.items())
+        return ShapeError(check[1] + (f" with {sizes}" if sizes else ""))
+
+    def _flatten(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+        values = self.signature.in_tree.bind(args, kwargs)
+        parameters = self.signature.in_tree.parameters
+        leaves: list[Any] = []
+        for index, ((name, tree), value) in enumerate(zip(parameters, values, strict=True)):
+            if tree.kind == "leaf":
+                leaves.append(value)
+            elif tree.custom_type is not None and self._live is not None:
+                leaves += self._flatten_live(name, index, value)
+            else:
+                leaves += flatten(tree, value, name)
+        return leaves
+
+    def _flatten_live(self, name: str, index: int, value: Any) -> list[Any]:
+        """The leaves of a parameter that holds a type registered with JAX."""
+        assert self._live is not None
+        positional, keyword = self._live[0].children()
+        expected = (positional.children() + keyword.children())[index]
+        leaves, structure = sys.modules["jax"].tree_util.tree_flatten(value)
+        if structure != expected:
+            raise ShapeError(f"argument '{name}': expected the structure {expected}, got {structure}")
+        return leaves
+
+    def _unflatten(self, leaves: Sequence[Any]) -> Any:
+        tree: Tree = self.signature.out_tree
+        if self._live is not None and tree.custom_type is not None:
+            return sys.modules["jax"].tree_util.tree_unflatten(self._live[1], leaves)
+        return unflatten(tree, leaves)
