@@ -71,4 +71,4 @@ def _emit_symbols(signature: EntrySignature, block: ir.Block) -> dict[str, ir.Va
         return sizes[key]
 
     plan = signature.plan()
-    return emit_plan(plan, size_of, signature.names, signature.symbols, signature.constraints, block)
+    return emit_plan(plan, size_of, signature.names, signature.symbols, signature.constraints)

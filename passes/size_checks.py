@@ -32,10 +32,13 @@ def emit_plan(
     names: Sequence[str],
     symbols: Sequence[SymbolInfo],
     constraints: Sequence[Constraint],
-    block: ir.Block,
+    *,
+    check_constants: bool = False,
 ) -> dict[str, ir.Value]:
-    """Emits, at the insertion point at the end of what `block` holds for it, a `nimble.symbol` for each symbol and the
-    checks of `plan`; returns the symbols' values. `size_of(argument, axis)` gives a size as `index`."""
+    """Emits, at the insertion point, a `nimble.symbol` for each symbol and the checks of `plan`; returns the values.
+
+    `size_of(argument, axis)` gives a size as `index`. `check_constants` also checks sizes that are integers: a static
+    tensor type says them already, and IREE checks that at the boundary."""
     infos = {info.name: info for info in symbols}
     values: dict[str, ir.Value] = {}
     for step in plan.steps:
@@ -50,8 +53,8 @@ def emit_plan(
             solved, ir.IndexType.get(), ir.FlatSymbolRefAttr.get(step.symbol), opaque(bounds_to_attr(info))
         ).value
     for expected in plan.checks:
-        if expected.expected.is_constant:
-            continue  # the argument's static type says it, and IREE checks that at the boundary
+        if expected.expected.is_constant and not check_constants:
+            continue
         where = f"argument '{names[expected.argument]}' axis {expected.axis}"
         size = size_of(expected.argument, expected.axis)
         condition = arith.cmpi(_EQ, size, _materialize(expected.expected, values))

@@ -1,0 +1,98 @@
+"""nimble_mlir: JAX functions whose sizes, control flow and data change from call to call, compiled once.
+
+    import jax.numpy as jnp
+    import nimble_mlir as nm
+
+    b, s = nm.dims("b, s", constraints=["s <= 512"])
+    m = nm.compile(lambda x: jnp.tanh(x).sum(axis=1), (nm.spec((b, s), jnp.float32),))
+
+Importing this package imports neither jax nor IREE: both load when they are first needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from nimble_mlir import dims as _dims_module  # noqa: F401 - loaded here, so that the name below is the function
+from nimble_mlir.errors import (
+    CaptureError,
+    CompileError,
+    LoadError,
+    NimbleError,
+    ShapeError,
+    UnsupportedOpError,
+)
+
+if TYPE_CHECKING:
+    from nimble_mlir.api import compile, compile_stablehlo
+    from nimble_mlir.driver.options import CompileOptions
+    from nimble_mlir.runtime import DeviceOptions, Module, load
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CaptureError",
+    "CompileError",
+    "CompileOptions",
+    "DeviceOptions",
+    "LoadError",
+    "Module",
+    "NimbleError",
+    "ShapeError",
+    "UnsupportedOpError",
+    "compile",
+    "compile_stablehlo",
+    "dims",
+    "load",
+    "spec",
+]
+
+_LAZY = {
+    "CompileOptions": "nimble_mlir.driver.options",
+    "DeviceOptions": "nimble_mlir.runtime",
+    "Module": "nimble_mlir.runtime",
+    "compile": "nimble_mlir.api",
+    "compile_stablehlo": "nimble_mlir.api",
+    "load": "nimble_mlir.runtime",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        value = getattr(import_module(_LAZY[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'nimble_mlir' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
+
+
+def dims(
+    names: str,
+    constraints: Sequence[str] = (),
+    likely: Mapping[str, int | Sequence[int]] | None = None,
+) -> tuple[Any, ...]:
+    """Symbolic sizes for example arguments: `b, s = nm.dims("b, s", constraints=["s <= 512"])`.
+
+    Args:
+      names: the symbols, separated by commas, as `jax.export.symbolic_shape` takes them.
+      constraints: relations such as "s <= 512", "mod(s, 8) == 0", "b*s <= 4096"; a call that breaks one is a ShapeError.
+      likely: sizes that are common, by symbol: they steer optimization and restrict nothing.
+
+    Returns:
+      `jax.export` symbolic dimensions of one scope, at least 1 each. Raises CaptureError for malformed text.
+    """
+    from nimble_mlir.capture import make_dims
+
+    return make_dims(names, constraints, likely)
+
+
+def spec(shape: Sequence[Any], dtype: Any) -> Any:
+    """The spec of an array argument: `nm.spec((b, s, 768), jnp.float32)`, a `jax.ShapeDtypeStruct`."""
+    import jax
+
+    return jax.ShapeDtypeStruct(tuple(shape), dtype)

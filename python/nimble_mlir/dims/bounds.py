@@ -18,7 +18,7 @@ from nimble_mlir.dims.intervals import ANY, Bound, Interval
 __all__ = ["BoundsTable"]
 
 _DEPTH = 3
-_BUDGET = 150  # interval evaluations for one bound; a compile asks tens of thousands of times
+_BUDGET = 40  # interval evaluations for one bound; a compile asks tens of thousands of times
 _MAX_CASES = 4
 
 

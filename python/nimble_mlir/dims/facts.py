@@ -204,7 +204,10 @@ class Facts:
         inequalities: list[DimExpr] = []
         equalities: list[DimExpr] = []
         for difference, kind, source in known:
-            lifted = _reduced(self.lift(difference), kind, source)
+            try:
+                lifted = _reduced(self.lift(difference), kind, source)
+            except ZeroDivisionError:
+                raise _no_value(source) from None
             if self._narrow(ranges, lifted, source, kind):
                 continue
             inequalities.append(lifted)
@@ -252,16 +255,17 @@ class Facts:
         return new
 
     def lift(self, expr: DimExpr) -> DimExpr:
-        """`expr` (over uneliminated symbols) over lifted symbols."""
+        """`expr` (over uneliminated symbols) over lifted symbols. Raises ZeroDivisionError where it has no value."""
         return expr.substitute(self._lifted) if self._lifted else expr
 
     def internal(self, expr: DimExpr) -> DimExpr:
         """The folded form of `expr` over lifted symbols, on which bounds and comparisons work."""
-        if self.rules:
-            # Where a divisor becomes 0, it has no value in this scope: it stays as it is.
-            with suppress(ZeroDivisionError):
-                expr = expr.substitute(self.rules)
-        return self.folder.fold(self.lift(expr))
+        # Where a divisor becomes 0, it has no value in this scope: it stays as it is.
+        with suppress(ZeroDivisionError):
+            expr = expr.substitute(self.rules)
+        with suppress(ZeroDivisionError):
+            expr = self.lift(expr)
+        return self.folder.fold(expr)
 
     def lower(self, expr: DimExpr) -> DimExpr:
         """`expr` over lifted symbols in declared ones: s' is s divided by its multiple, coefficients taken in first."""

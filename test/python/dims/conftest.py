@@ -1,4 +1,4 @@
-"""Settings of the property tests: the same examples in each run, more and random ones with NIMBLE_TEST_EXAMPLES=5000."""
+"""Settings of the property tests: the same examples in each run, random ones with e.g. NIMBLE_TEST_EXAMPLES=5000."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 _EXAMPLES = int(os.environ.get("NIMBLE_TEST_EXAMPLES", "0"))
 settings.register_profile(
     "dims",
-    max_examples=_EXAMPLES or 200,
+    max_examples=_EXAMPLES or 120,
     derandomize=not _EXAMPLES,
     deadline=None,
     database=None,

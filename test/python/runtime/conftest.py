@@ -13,7 +13,7 @@ from nimble_mlir.dims import Constraint, DimExpr, SymbolInfo
 from nimble_mlir.dims.signature import REFLECTION_KEY, ArgumentSpec, CallTree, EntryPoint, ResultSpec, Signature
 from nimble_mlir.dims.tree import LEAF, Tree
 from nimble_mlir.runtime import Module, load
-from programs import PROGRAMS, Program
+from runtime_programs import PROGRAMS, Program
 
 IREE_VERSION = "3.13.0"
 _FLAGS = [
@@ -64,7 +64,9 @@ def compile_mlir(text: str, output: Path) -> Path:
     compiler = Path(sys.executable).with_name("iree-compile")
     source = output.with_suffix(".mlir")
     source.write_text(text)
-    subprocess.run([compiler, *_FLAGS, source, "-o", output], check=True, capture_output=True)
+    done = subprocess.run([compiler, *_FLAGS, source, "-o", output], check=False, capture_output=True, text=True)
+    if done.returncode:
+        pytest.fail(done.stderr[:3000])
     return output
 
 

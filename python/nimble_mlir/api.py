@@ -1,0 +1,55 @@
+"""The public functions: compile, compile_stablehlo, load. Names and behaviour are fixed by the project's design."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from nimble_mlir.driver.compile import compile_program
+from nimble_mlir.driver.options import CompileOptions, iree_flags
+from nimble_mlir.errors import CaptureError
+from nimble_mlir.runtime import Module
+
+__all__ = ["compile"]
+
+
+def compile(
+    fn: Callable[..., Any] | Mapping[str, tuple[Callable[..., Any], Sequence[Any]]],
+    example_args: Sequence[Any] | None = None,
+    target: str = "llvm-cpu",
+    *,
+    example_kwargs: Mapping[str, Any] | None = None,
+    options: CompileOptions | None = None,
+) -> Module:
+    """Compiles a JAX function once, for every size that its example arguments allow.
+
+    Args:
+      fn: a function that JAX can trace, or a mapping of entry names to `(fn, example_args)` for a module with several
+        entry points that share their constants.
+      example_args: a tuple of pytrees whose leaves are arrays (their shape is fixed), `nimble_mlir.spec`s (symbolic
+        where they hold symbols of `nimble_mlir.dims`) or Python numbers.
+      target: "llvm-cpu", "vulkan" or "cuda".
+      example_kwargs: keyword arguments, likewise.
+      options: `CompileOptions`.
+
+    Returns:
+      A `Module`, called like `fn` with numpy or jax arrays.
+
+    Raises:
+      CaptureError: the arguments or the function cannot be captured as given.
+      UnsupportedOpError: the function does something that has no lowering; the message says where.
+      CompileError: a pass or the IREE compiler failed.
+    """
+    from nimble_mlir.capture import capture
+
+    options = options or CompileOptions()
+    iree_flags(target, options)  # an unknown target is said before anything is traced
+    if isinstance(fn, Mapping):
+        if example_args is not None or example_kwargs is not None:
+            raise CaptureError("with several entry points, example arguments stand in the mapping: {name: (fn, args)}")
+        entries = {name: (function, args, {}) for name, (function, args) in fn.items()}
+    else:
+        name = getattr(fn, "__name__", "main")
+        entry = name if name.isidentifier() else "main"
+        entries = {entry: (fn, example_args if example_args is not None else (), example_kwargs or {})}
+    return compile_program(capture(entries), target, options)

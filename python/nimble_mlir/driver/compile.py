@@ -1,0 +1,67 @@
+"""The driver: a `Program` through the default pipeline and the IREE compiler into a loaded `Module`.
+
+In: a program at stage stablehlo, a target, options. Out: a module whose .vmfb holds its signature as reflection data.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from pathlib import Path
+
+import nimble_mlir
+from nimble_mlir.dims.signature import REFLECTION_KEY, Signature
+from nimble_mlir.mlir import ir
+from nimble_mlir.passes.base import entry_functions
+from nimble_mlir.passes.pipeline import run_default
+from nimble_mlir.passes.program import Program
+from nimble_mlir.runtime import Module
+from nimble_mlir.runtime.loader import open_module
+
+from .iree import compile_file, compiler_version
+from .options import CompileOptions, iree_flags
+
+__all__ = ["compile_program"]
+
+_log = logging.getLogger("nimble_mlir.ir")
+_iree_log = logging.getLogger("nimble_mlir.iree")
+
+# Larger attributes and all resources are elided in the text that `Module.ir` keeps: weights never travel as text.
+_TEXT_ELEMENTS = 32
+
+
+def compile_program(program: Program, target: str, options: CompileOptions) -> Module:
+    """Runs the passes and the IREE compiler; raises CompileError or UnsupportedOpError with the user's file:line."""
+    flags = iree_flags(target, options)
+    signature = Signature(program.entries, nimble_mlir.__version__, compiler_version(), target)
+    stages: dict[str, str] = {}
+
+    def keep(stage: str, module: ir.Module) -> None:
+        if options.keep_ir:
+            stages[stage] = module.operation.get_asm(
+                large_elements_limit=_TEXT_ELEMENTS, large_resource_limit=_TEXT_ELEMENTS
+            )
+
+    with program.context, ir.Location.unknown():
+        keep("stablehlo", program.module)
+        run_default(program.module, on_stage=keep)
+        _state_signature(program.module, signature)
+    with tempfile.TemporaryDirectory(prefix="nimble-") as folder:
+        source, output = Path(folder) / "module.mlirbc", Path(folder) / "module.vmfb"
+        with source.open("wb") as file:
+            program.module.operation.write_bytecode(file)
+        started = time.perf_counter()
+        compile_file(source, flags, output, options.timeout)
+        _iree_log.info("iree-compile %s: %.1f s", target, time.perf_counter() - started)
+        # The mapping outlives the directory entry, so the file can go with the directory.
+        return open_module(output, verify=False, ir_stages=stages, live_treedefs=program.treedefs)
+
+
+def _state_signature(module: ir.Module, signature: Signature) -> None:
+    """Puts each entry's signature on its function as IREE reflection data, which the .vmfb carries."""
+    for function in entry_functions(module):
+        name = function.name.value
+        if name in signature.entries:
+            text = ir.StringAttr.get(signature.entry_json(name))
+            function.attributes["iree.reflection"] = ir.DictAttr.get({REFLECTION_KEY: text})
