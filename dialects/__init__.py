@@ -1,5 +1,6 @@
 """The nimble MLIR dialect, defined in Python over IRDL, and builders for the IREE ops that the last pass emits."""
 
+from .constants import ConstantOp
 from .core import (
     DYNAMIC,
     Dims,
@@ -21,6 +22,7 @@ __all__ = [
     "BroadcastInDimOp",
     "CastOp",
     "CheckOp",
+    "ConstantOp",
     "ConstraintOp",
     "Dims",
     "GatherOp",

@@ -56,7 +56,11 @@ def verifier(check: Callable[[Any], None]) -> staticmethod:
     """Makes a dialect-op verifier of `check(op)`, which raises `VerifyError` with the message that a user sees."""
 
     def verify_invariants(op: Any) -> bool:
+        if not _has_declared_attributes(op):
+            return True  # the op's own definition, which is verified after this, says what is wrong
         try:
+            if op._ODS_OPERAND_SEGMENTS and "operandSegmentSizes" not in op.attributes:
+                raise VerifyError("has no operandSegmentSizes")
             check(op)
         except (VerifyError, ValueError) as error:
             name = op.operation.name
@@ -65,6 +69,16 @@ def verifier(check: Callable[[Any], None]) -> staticmethod:
         return True
 
     return staticmethod(verify_invariants)
+
+
+def _has_declared_attributes(op: Any) -> bool:
+    """Whether an op has the attributes of its definition, of the declared kinds: so that a verifier can read them."""
+    attributes = op.attributes
+    declared = [field for field in op._fields if isinstance(field, ext.AttributeDef)]
+    return all(
+        field.name in attributes and (field.constraint is Any or isinstance(attributes[field.name], field.constraint))
+        for field in declared
+    )
 
 
 def opaque(attr: ir.Attribute) -> ir.Attribute:

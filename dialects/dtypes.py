@@ -1,18 +1,14 @@
-"""The one place that converts between dtype names (numpy's and ml_dtypes') and MLIR element types, and makes constants."""
+"""The one place that converts between dtype names (numpy's and ml_dtypes') and MLIR element types."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import ml_dtypes  # noqa: F401 - registers bfloat16, float8_*, int4 … with numpy
-import numpy as np
 
 from nimble_mlir.mlir import ir
 
-__all__ = ["INLINE_BYTES", "constant_attr", "dtype_name", "element_type"]
-
-# Constants up to this size stand in the IR as they are, so that folders see them; larger ones are resources.
-INLINE_BYTES = 256
+__all__ = ["dtype_name", "element_type"]
 
 
 def _integer(width: int) -> Callable[[], ir.Type]:
@@ -57,26 +53,3 @@ def dtype_name(type_: ir.Type) -> str:
             if make() == type_:
                 return name
     raise KeyError(str(type_))
-
-
-def constant_attr(array: np.ndarray, name: str) -> ir.ElementsAttr:
-    """The elements attribute of an array: inline where it is small or one value, otherwise the resource `name`.
-
-    A resource holds the array's memory without a copy, so the array must not be changed until the module is compiled.
-    """
-    type_ = ir.RankedTensorType.get(array.shape, element_type(array.dtype.name))
-    if array.dtype == np.bool_ or array.nbytes <= INLINE_BYTES:
-        return _inline(array, type_)
-    contiguous = np.ascontiguousarray(array)
-    return ir.DenseResourceElementsAttr.get_from_buffer(memoryview(contiguous.view(np.uint8)), name, type_, 64, False)
-
-
-def _inline(array: np.ndarray, type_: ir.RankedTensorType) -> ir.ElementsAttr:
-    if array.dtype == np.bool_:
-        packed = np.packbits(array, axis=None, bitorder="little")
-        return ir.DenseElementsAttr.get(packed, type=type_.element_type, shape=list(array.shape))
-    raw = np.ascontiguousarray(array)
-    return ir.DenseElementsAttr.get(raw.view(_RAW.get(raw.dtype.itemsize, raw.dtype)) if raw.dtype.kind == "V" else raw, type=type_)
-
-
-_RAW = {1: np.uint8, 2: np.uint16}

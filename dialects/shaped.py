@@ -51,6 +51,8 @@ class BroadcastInDimOp(Nimble.Operation, name="broadcast_in_dim", traits=[ext.Pu
     @verifier
     def verify_invariants(self) -> None:
         _check_sizes(self, self.result, self.sizes)
+        if not isinstance(self.broadcast_dimensions, ir.DenseI64ArrayAttr):
+            raise VerifyError(f"has broadcast_dimensions that are no i64 array: {self.broadcast_dimensions}")
         rank = self.result.type.rank
         dimensions = list(self.broadcast_dimensions)
         if len(dimensions) != self.operand.type.rank:
@@ -117,4 +119,6 @@ class GatherOp(Nimble.Operation, name="gather", traits=[ext.Pure]):
 
     @verifier
     def verify_invariants(self) -> None:
+        if not str(self.dimension_numbers).startswith("#stablehlo.gather<"):
+            raise VerifyError(f"has dimension_numbers that are no #stablehlo.gather: {self.dimension_numbers}")
         _check_per_dim("slice_sizes", self.slice_sizes, self.operand.type.rank)

@@ -30,6 +30,10 @@ def symbol_info(name: str, bounds: ir.DictAttr) -> SymbolInfo:
     unknown = {entry.name for entry in bounds} - _BOUND_KEYS
     if unknown:
         raise ValueError(f"has unknown bound '{min(unknown)}'; known are {', '.join(sorted(_BOUND_KEYS))}")
+    for entry in bounds:
+        kind, what = (ir.DenseI64ArrayAttr, "an i64 array") if entry.name == "likely" else (ir.IntegerAttr, "an integer")
+        if not isinstance(entry.attr, kind):
+            raise ValueError(f"has bound '{entry.name}' that is not {what}: {entry.attr}")
     integers = {key: bounds[key].value for key in ("min", "max", "multiple_of") if key in bounds}
     likely = tuple(bounds["likely"]) if "likely" in bounds else ()
     return SymbolInfo(name, likely=likely, **integers)
@@ -73,6 +77,9 @@ class ConstraintOp(Nimble.Operation, name="constraint"):
 
     @verifier
     def verify_invariants(self) -> None:
+        for symbol in self.symbols:
+            if not isinstance(symbol, ir.FlatSymbolRefAttr):
+                raise VerifyError(f"has {symbol} among its symbols, which is not a symbol reference")
         names = [symbol.value for symbol in self.symbols]
         constraint = self.constraint
         missing = (constraint.lhs.symbols | constraint.rhs.symbols) ^ set(names)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nimble_mlir.dialects import tensor_type
+from nimble_mlir.dims import Plan, UnsolvableError
+from nimble_mlir.errors import CaptureError
 from nimble_mlir.mlir import arith, ir, tensor
 
 from .base import ModulePass, entry_functions, fail
@@ -41,25 +43,42 @@ class BindSymbols(ModulePass):
 
 
 def _bind(function: Any) -> None:
-    signature = read_signature(function)
+    signature, plan = _solve(function)
     block = function.entry_block
     for argument in signature.arguments:
         value = block.arguments[argument.position]
         if isinstance(value.type, ir.RankedTensorType):
             value.set_type(tensor_type(argument.dims, value.type.element_type))
     with ir.InsertionPoint.at_block_begin(block), function.location:
-        values = _emit_symbols(signature, block)
+        values = _emit_symbols(signature, plan, block)
         for position, symbol in signature.dimension_variables.items():
             variable = block.arguments[position]
-            if symbol not in values:
-                raise fail(function, f"no argument determines the dimension variable '{symbol}'")
             element = variable.type.element_type
             scalar = arith.index_cast(element, values[symbol])
             variable.replace_all_uses_with(tensor.from_elements(variable.type, [scalar]))
     erase_arguments(function, signature.dimension_variables.__contains__)
 
 
-def _emit_symbols(signature: EntrySignature, block: ir.Block) -> dict[str, ir.Value]:
+def _solve(function: Any) -> tuple[EntrySignature, Plan]:
+    try:
+        signature = read_signature(function)
+        plan = signature.plan()
+    except UnsolvableError as error:
+        raise fail(function, str(error), CaptureError) from None
+    except ValueError as error:  # attributes that contradict the types or each other
+        raise fail(function, f"the signature of '@{function.name.value}' is malformed: {error}") from None
+    solved = {step.symbol for step in plan.steps}
+    for symbol in signature.dimension_variables.values():
+        if symbol not in solved:
+            raise fail(function, f"no argument determines the dimension variable '{symbol}'", CaptureError)
+    for constraint in signature.constraints:
+        for symbol in sorted(constraint.symbols - solved):
+            message = f"constraint '{constraint}' is about '{symbol}', which no argument determines"
+            raise fail(function, message, CaptureError)
+    return signature, plan
+
+
+def _emit_symbols(signature: EntrySignature, plan: Plan, block: ir.Block) -> dict[str, ir.Value]:
     sizes: dict[tuple[int, int], ir.Value] = {}
 
     def size_of(argument: int, axis: int) -> ir.Value:
@@ -70,5 +89,4 @@ def _emit_symbols(signature: EntrySignature, block: ir.Block) -> dict[str, ir.Va
             sizes[key].owner.attributes[SIZE_SOURCE] = ir.UnitAttr.get()
         return sizes[key]
 
-    plan = signature.plan()
     return emit_plan(plan, size_of, signature.names, signature.symbols, signature.constraints)

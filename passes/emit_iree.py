@@ -19,7 +19,10 @@ from .resolve_dims import SIZE_SOURCE
 from .signature import argument_attribute
 from .symbol_table import DimBuilder, SymbolTable
 
-__all__ = ["CHECK_TAG", "EmitIree"]
+__all__ = ["CHECK_TAG", "PARAMETER_SCOPE", "EmitIree"]
+
+# The scope of IREE parameters under which a module looks for its constants.
+PARAMETER_SCOPE = "nimble"
 
 # The message of a failed check starts with it; the Python and C++ wrappers find it in IREE's status text.
 CHECK_TAG = "[nimble.check {kind}] {message}"
@@ -45,12 +48,44 @@ class EmitIree(ModulePass):
         """Never fails on a module that `nimble-verify-level{level=linalg}` accepts."""
         module.context.allow_unregistered_dialects = True
         entries = {function.name.value for function in entry_functions(module)}
+        globals_: dict[str, ir.Type] = {}
         for function in functions(module):
+            _load_constants(function, globals_)
             if function.name.value in entries:
                 _tie_arguments(function)
             for op in list(function.entry_block.operations):
                 _emit(op.operation)
             _drop_attributes(function)
+        _declare_globals(module, globals_)
+
+
+def _load_constants(function: Any, globals_: dict[str, ir.Type]) -> None:
+    """`nimble.constant` ops become loads of globals; the globals' types are collected."""
+    for op in list(function.entry_block.operations):
+        if op.operation.name != "nimble.constant":
+            continue
+        key, type_ = op.key.value, op.result.type
+        globals_[key] = type_
+        with ir.InsertionPoint(op), op.location:
+            load = ir.Operation.create(
+                "util.global.load", results=[type_], attributes={"global": ir.FlatSymbolRefAttr.get(key)}
+            )
+        op.result.replace_all_uses_with(load.result)
+        op.operation.erase()
+
+
+def _declare_globals(module: ir.Module, globals_: dict[str, ir.Type]) -> None:
+    """A private global for each constant, whose value is the parameter of that name."""
+    with ir.InsertionPoint.at_block_begin(module.body), ir.Location.unknown():
+        for key, type_ in globals_.items():
+            value = ir.Attribute.parse(f'#flow.parameter.named<"{PARAMETER_SCOPE}"::"{key}"> : {type_}')
+            attributes = {
+                "sym_name": ir.StringAttr.get(key),
+                "sym_visibility": ir.StringAttr.get("private"),
+                "type": ir.TypeAttr.get(type_),
+                "initial_value": value,
+            }
+            ir.Operation.create("util.global", attributes=attributes)
 
 
 def _tie_arguments(function: Any) -> None:
@@ -72,7 +107,7 @@ def _tie(builder: DimBuilder, argument: ir.Value, dims: list[DimExpr]) -> None:
     users = [use.owner for use in argument.uses if SIZE_SOURCE not in use.owner.attributes]
     if not users:
         return
-    with builder.insertion(dims) as sizes, ir.Location.unknown():
+    with builder.insertion(dims) as sizes, argument.owner.owner.location:
         tied = ir.Operation.create(
             "flow.tensor.tie_shape", results=[argument.type], operands=[argument, *sizes]
         ).result

@@ -15,7 +15,7 @@ from .base import ModulePass, entry_functions, fail, location_text
 from .shape_functions import SHAPE_FUNCTIONS, Requirement, ShapeContext, custom_call_target
 from .shape_values import ShapeValues
 from .signature import set_type
-from .size_checks import check
+from .size_checks import check, state
 from .symbol_table import DimBuilder, SymbolTable
 
 __all__ = ["InferDims"]
@@ -83,6 +83,7 @@ class _Inference:
 
     def _require(self, op: Any, requirement: Requirement) -> None:
         """Emits the check that `requirement` holds, in the entry block, and relies on it from here on."""
+        constraint = Constraint(requirement.lhs, "==", requirement.rhs)
         with self.builder.insertion([requirement.lhs, requirement.rhs]) as (lhs, rhs), op.location:
             where = location_text(op.location)
             text = (
@@ -90,5 +91,9 @@ class _Inference:
                 f"'{requirement.rhs}'"
             )
             check(arith.cmpi(_EQ, lhs, rhs), "equal_sizes", f"{text} ({where})" if where else text)
-        self.table.constrain(Constraint(requirement.lhs, "==", requirement.rhs))
+            state(constraint, self.table.values)
+        try:
+            self.table.constrain(constraint)
+        except ValueError as error:
+            raise fail(op, f"{text}: {error}") from None
         self.values.scope = self.table.scope

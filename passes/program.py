@@ -9,15 +9,19 @@ from typing import Any
 from nimble_mlir.dims.signature import EntryPoint
 from nimble_mlir.mlir import ir
 
+from .constants import ConstantPool
+
 __all__ = ["Program"]
 
 
 @dataclass
 class Program:
-    """`module` stands at stage stablehlo with the attributes that signature.py describes; `treedefs` holds JAX's live
+    """`module` stands at stage stablehlo with the attributes that signature.py describes; `constants` holds what its
+    `nimble.constant` ops name; `treedefs` holds JAX's live
     pytree structures `(arguments, results)` of the entries, which a saved file cannot hold for registered types."""
 
     context: ir.Context
     module: ir.Module
     entries: dict[str, EntryPoint]
+    constants: ConstantPool
     treedefs: Mapping[str, Any] = field(default_factory=dict)

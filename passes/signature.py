@@ -63,7 +63,10 @@ def argument_attribute(function: Any, position: int, key: str) -> ir.Attribute |
 
 
 def read_signature(function: Any) -> EntrySignature:
-    """The signature from the function's attributes, or from its types where it has none."""
+    """The signature from the function's attributes, or from its types where it has none.
+
+    Raises ValueError where the attributes contradict the types or each other.
+    """
     arguments: list[ArgumentDims] = []
     variables: dict[int, str] = {}
     fresh: dict[str, SymbolInfo] = {}
@@ -77,6 +80,7 @@ def read_signature(function: Any) -> EntrySignature:
         dims = argument_attribute(function, position, "nimble.dims")
         if dims is not None:
             exprs = tuple(attr_to_dim(entry) for entry in ir.ArrayAttr(dims))
+            _check_rank(text, argument.type, exprs)
         else:
             exprs = _fresh_dims(argument.type, text, fresh)
         arguments.append(ArgumentDims(position, text, exprs))
@@ -84,11 +88,20 @@ def read_signature(function: Any) -> EntrySignature:
     if "nimble.symbols" in function.attributes:
         for entry in ir.DictAttr(function.attributes["nimble.symbols"]):
             symbols[entry.name] = symbol_info(entry.name, ir.DictAttr(entry.attr))
+    for argument in arguments:
+        for symbol in sorted(frozenset().union(*(dim.symbols for dim in argument.dims)) - symbols.keys()):
+            raise ValueError(f"argument '{argument.name}' has symbol '{symbol}', which nimble.symbols does not declare")
     constraints: list[Constraint] = []
     if "nimble.constraints" in function.attributes:
         constraints = [Constraint.parse(entry.value) for entry in function.attributes["nimble.constraints"]]
     scope = Scope(symbols, constraints)
     return EntrySignature(tuple(arguments), variables, scope, tuple(symbols.values()), tuple(constraints))
+
+
+def _check_rank(name: str, type_: ir.Type, dims: Sequence[DimExpr]) -> None:
+    rank = type_.rank if isinstance(type_, ir.RankedTensorType) else 0
+    if rank != len(dims):
+        raise ValueError(f"argument '{name}' is {type_}, but nimble.dims states {len(dims)} dims")
 
 
 def _fresh_dims(type_: ir.Type, name: str, fresh: dict[str, SymbolInfo]) -> tuple[DimExpr, ...]:

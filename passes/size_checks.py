@@ -14,7 +14,7 @@ from nimble_mlir.mlir import arith, ir
 
 from .symbol_table import DimBuilder, constant_index
 
-__all__ = ["check", "emit_constraint_check", "emit_plan"]
+__all__ = ["check", "emit_constraint_check", "emit_plan", "state"]
 
 _EQ, _SGE, _SLE = 0, 5, 3  # arith.cmpi predicates eq, sge, sle
 
@@ -64,17 +64,22 @@ def emit_plan(
     return values
 
 
-def emit_constraint_check(constraint: Constraint, values: dict[str, ir.Value]) -> None:
-    """Emits `nimble.constraint` and the check of a relation between symbols."""
-    used = sorted(constraint.lhs.symbols | constraint.rhs.symbols)
-    predicate = _EQ if constraint.kind == "==" else _SGE
-    lhs, rhs = _materialize(constraint.lhs, values), _materialize(constraint.rhs, values)
-    check(arith.cmpi(predicate, lhs, rhs), "constraint", f"constraint '{constraint}' does not hold")
+def state(constraint: Constraint, values: dict[str, ir.Value]) -> None:
+    """Emits `nimble.constraint`: later passes rely on the relation, so a check of it must stand before."""
+    used = sorted(constraint.symbols)
     ConstraintOp(
         [values[name] for name in used],
         ir.ArrayAttr.get([ir.FlatSymbolRefAttr.get(name) for name in used]),
         ir.StringAttr.get(str(constraint)),
     )
+
+
+def emit_constraint_check(constraint: Constraint, values: dict[str, ir.Value]) -> None:
+    """Emits `nimble.constraint` and the check of a relation between symbols."""
+    predicate = _EQ if constraint.kind == "==" else _SGE
+    lhs, rhs = _materialize(constraint.lhs, values), _materialize(constraint.rhs, values)
+    check(arith.cmpi(predicate, lhs, rhs), "constraint", f"constraint '{constraint}' does not hold")
+    state(constraint, values)
 
 
 def _solve(

@@ -51,6 +51,7 @@ class DimBuilder:
         self._block = block
         self._values: dict[DimExpr, ir.Value] = {DimExpr.symbol(name): value for name, value in values.items()}
         self._anchor = _last_definition(block, list(values.values()))
+        self._location = block.owner.location
 
     @classmethod
     def emit_here(cls, dim: DimExpr, values: dict[str, ir.Value]) -> ir.Value:
@@ -62,7 +63,7 @@ class DimBuilder:
     def value(self, dim: DimExpr) -> ir.Value:
         """The `index` value of `dim`; raises KeyError for a symbol that the function does not define."""
         if dim not in self._values:
-            with self._insertion_point(), ir.Location.unknown():
+            with self._insertion_point(), self._location:
                 value = self._emit(dim)
             self._values[dim] = value
             if not isinstance(value.owner, ir.Block):

@@ -18,7 +18,7 @@ import zlib
 
 from nimble_mlir.errors import LoadError
 
-__all__ = ["check_archive", "check_signature_header", "code_size", "installed_iree_version"]
+__all__ = ["check_archive", "check_signature_header", "installed_iree_version", "open_archive"]
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _MARKER = b'{"nimble_schema":'
@@ -52,6 +52,15 @@ class _BufferFile(io.RawIOBase):
         return len(part)
 
 
+# Entries that are no machine code: bytecode, constants and weights.
+_DATA_ENDINGS = (".fb", ".bin", ".safetensors")
+
+
+def open_archive(data: memoryview) -> zipfile.ZipFile:
+    """The archive over a buffer, without a copy of it. Raises zipfile.BadZipFile."""
+    return zipfile.ZipFile(_BufferFile(data))  # pyright: ignore[reportArgumentType]
+
+
 def _directory(data: memoryview, name: str) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(_BufferFile(data)) as archive:  # pyright: ignore[reportArgumentType]
@@ -73,13 +82,13 @@ def check_archive(data: memoryview, name: str) -> None:
     end = 0
     for entry in entries:
         if entry.header_offset < end:
-            raise LoadError(f"'{name}' is damaged: entry '{entry.filename}' overlaps the one before")
+            raise LoadError(f"'{name}' is damaged: entry {entry.filename!r} overlaps the one before")
         end = _check_entry(data, entry, name)
 
 
 def _check_entry(data: memoryview, entry: zipfile.ZipInfo, name: str) -> int:
     """Check one entry; the offset of its end. Raises LoadError."""
-    damaged = f"'{name}' is damaged: entry '{entry.filename}'"
+    damaged = f"'{name}' is damaged: entry {entry.filename!r}"
     start = entry.header_offset + _LOCAL_HEADER.size
     if start > len(data):
         raise LoadError(f"{damaged} lies outside of the file")
@@ -107,21 +116,12 @@ def _check_entry(data: memoryview, entry: zipfile.ZipInfo, name: str) -> int:
     return end
 
 
-def code_size(data: memoryview) -> int:
-    """The bytes of machine code in a checked archive, of which each context makes a copy."""
-    try:
-        with zipfile.ZipFile(_BufferFile(data)) as archive:  # pyright: ignore[reportArgumentType]
-            return sum(entry.file_size for entry in archive.infolist() if not entry.filename.endswith((".fb", ".bin")))
-    except Exception:  # loaded with verify=False: the size is not known, so no further contexts are made
-        return len(data)
-
-
 def check_signature_header(data: mmap.mmap, name: str) -> None:
     """Find the nimble signature in the bytes of the file and compare its IREE version with the installed one.
 
     Raises LoadError. This comes before IREE reads the file, whose own message for another version names neither.
     """
-    start = data.find(_MARKER)
+    start = data.find(_MARKER, 0)  # by default it starts where something was written last
     header = _HEADER.match(data[start : start + 1024]) if start >= 0 else None
     if header is None:
         raise LoadError(f"'{name}' was not compiled by nimble_mlir: it holds no nimble signature")

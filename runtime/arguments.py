@@ -27,13 +27,14 @@ _INT, _FLOAT, _COMPLEX = 1, 2, 3
 class Argument:
     """One `ArgumentSpec`, prepared so that a call does as little as possible."""
 
-    __slots__ = ("dtype", "kind_of_number", "numpy_dtype", "rank", "spec")
+    __slots__ = ("dtype", "kind_of_number", "numpy_dtype", "rank", "read_only", "spec")
 
     def __init__(self, spec: ArgumentSpec) -> None:
         self.spec = spec
         self.dtype = dtype_of(spec.dtype)
         self.numpy_dtype = self.dtype.numpy
         self.rank = len(spec.dims)
+        self.read_only = spec.read_only
         self.kind_of_number = _kind_of_number(self.numpy_dtype)
 
     def convert(self, value: Any) -> tuple[np.ndarray, bool]:
@@ -79,7 +80,10 @@ class Argument:
             if isinstance(value, jax.Array):
                 return self._from_jax(jax, value), True, False
         if isinstance(value, bool | int | float | complex):
-            return np.asarray(value), False, True
+            array = np.asarray(value)
+            if array.dtype.hasobject:  # an int of more than 64 bits
+                raise ShapeError(f"argument '{self.spec.name}' is {value}, which {self.spec.dtype} cannot hold")
+            return array, False, True
         if isinstance(value, list | tuple):
             return self._numpy(value, np.asarray, "numbers in equal rows"), False, True
         if hasattr(value, "__array__"):

@@ -1,8 +1,9 @@
 """Arrays to IREE buffer views and back, and the one place where the runtime converts dtypes.
 
-In: anything array-like, a device. Out: a HAL buffer view that shares the memory of the array where that is possible
-(64-byte aligned, dense, large enough to be worth it) and is a copy otherwise; or a numpy array over a result buffer,
-which it keeps alive. Results never share memory with arguments or with each other.
+In: an array, a device. Out: a HAL buffer view that shares the memory of the array where that is allowed (the function
+does not write to the argument) and possible (64-byte aligned, dense, large enough to be worth it) and is a copy
+otherwise; or a numpy array over a result buffer, which it keeps alive. Results never share memory with arguments or
+with each other.
 """
 
 from __future__ import annotations
@@ -81,21 +82,22 @@ def dtype_of(name: str) -> DType:
     return DType(numpy, int(element_type), raw, 4 if name.endswith("int4") else None)
 
 
-def to_buffer_view(array: np.ndarray, dtype: DType, device: Device, shared: list[Any]) -> Any:
-    """A buffer view with the contents of `array`, whose dtype is `dtype.numpy`.
+def to_buffer_view(array: np.ndarray, dtype: DType, device: Device, read_only: bool, shared: list[Any]) -> Any:
+    """A buffer view with the contents of `array`, whose dtype is `dtype.numpy`; with `read_only` maybe its memory.
 
-    What is appended to `shared` must live until the invocation is over: buffers that use the array's own memory, as
-    (address, end, buffer). The array may be read-only, of any strides and alignment; it is not written to.
+    The array may be read-only, of any strides and alignment. What is appended to `shared`, as (address, end, ...),
+    must live until the invocation is over, and results in that memory be copied (`separate`).
     """
     if dtype.packed_bits:
         return _packed_view(array, dtype, device)
-    if array.nbytes >= _MIN_SHARED_BYTES and device.shares_memory:
-        if not array.flags.c_contiguous:
+    dense = array.flags.c_contiguous
+    if array.nbytes >= _MIN_SHARED_BYTES and device.shares_memory and (read_only or not dense):
+        if not dense:
             array = _aligned_copy(array)
         address = array.__array_interface__["data"][0]
         if address % _ALIGNMENT == 0:
             return _shared_view(array, address, dtype, device, shared)
-    elif not array.flags.c_contiguous:
+    elif not dense:
         array = np.ascontiguousarray(array)
     if dtype.raw is not None:
         array = array.view(dtype.raw)
@@ -110,8 +112,8 @@ def to_buffer_view(array: np.ndarray, dtype: DType, device: Device, shared: list
 
 def _shared_view(array: np.ndarray, address: int, dtype: DType, device: Device, shared: list[Any]) -> Any:
     size = array.nbytes
-    # IREE asks for writable memory although it only reads arguments; read-only arrays (JAX's) and dtypes without
-    # buffer protocol come as plain memory at the same address. The array itself is kept in `shared`.
+    # The binding asks for writable memory; read-only arrays (JAX's) and dtypes without buffer protocol come as plain
+    # memory at the same address. The array itself is kept in `shared`.
     memory = (ctypes.c_char * size).from_address(address)
     buffer = device.allocator.import_host_allocation(memory, _HOST_VISIBLE, _MAPPABLE)
     shared.append((address, address + size, buffer, array))

@@ -112,7 +112,7 @@ class Entry:
         try:
             inputs = VmVariantList(self._argument_count)
             for argument, array in zip(self._arguments, arrays, strict=True):
-                inputs.push_ref(to_buffer_view(array, argument.dtype, device, shared))
+                inputs.push_ref(to_buffer_view(array, argument.dtype, device, argument.read_only, shared))
             outputs = VmVariantList(len(self._results))
             context = self._pool.acquire()
             try:

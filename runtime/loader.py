@@ -14,16 +14,16 @@ from typing import Any
 import iree.runtime
 from nimble_mlir.dims.signature import REFLECTION_KEY, Signature
 from nimble_mlir.errors import LoadError
-from nimble_mlir.runtime.archive import check_archive, check_signature_header, code_size
-from nimble_mlir.runtime.contexts import ContextPool
+from nimble_mlir.runtime.archive import check_archive, check_signature_header
+from nimble_mlir.runtime.contexts import ContextPool, context_limit
 from nimble_mlir.runtime.device import Device, DeviceOptions, get_device, vm_instance
 from nimble_mlir.runtime.entry import Entry
 from nimble_mlir.runtime.module import Module
+from nimble_mlir.runtime.weights import parameters_module
 
 __all__ = ["load", "open_module"]
 
 _DRIVER_OF_TARGET = {"llvm-cpu": "local-task", "vulkan": "vulkan", "cuda": "cuda"}
-_MIN_CONTEXT_BUDGET = 4 << 20
 
 _log = logging.getLogger("nimble_mlir.runtime")
 
@@ -80,7 +80,7 @@ def open_module(
         if device is None:
             raise LoadError(f"'{name}' was compiled for the target '{signature.target}', which has no device here")
     opened = get_device(device)
-    pool = _make_pool(vm_module, opened, view, name)
+    pool = _make_pool(vm_module, parameters_module(image, name), opened, view, name)
     by_name = {function.name: function for function in functions}
     live_treedefs = live_treedefs or {}
     entries: dict[str, Entry] = {}
@@ -123,17 +123,14 @@ def _open_bytecode(image: mmap.mmap, name: str) -> Any:
         raise LoadError(f"the IREE runtime cannot read '{name}': {error}") from error
 
 
-def _make_pool(vm_module: Any, device: Device, view: memoryview, name: str) -> ContextPool:
+def _make_pool(vm_module: Any, parameters: Any | None, device: Device, view: memoryview, name: str) -> ContextPool:
     def create() -> Any:
         hal_module = iree.runtime.create_hal_module(vm_instance(), device.hal_device)
-        return iree.runtime.VmContext(vm_instance(), [hal_module, vm_module])
+        return iree.runtime.VmContext(
+            vm_instance(), [hal_module, *([parameters] if parameters is not None else []), vm_module]
+        )
 
-    def allocated() -> int:
-        statistics = device.allocator.statistics
-        return statistics["device_bytes_allocated"] - statistics["device_bytes_freed"]
-
-    budget = max(_MIN_CONTEXT_BUDGET, len(view) // 10)
     try:
-        return ContextPool(create, allocated, code_bytes=code_size(view), budget=budget)
+        return ContextPool(create, context_limit(size))
     except Exception as error:
         raise LoadError(f"'{name}' cannot be started on {device.options.driver}: {error}") from error

@@ -133,7 +133,7 @@ def _reassociation(groups: Groups) -> ir.ArrayAttr:
 
 def index_of(axis: int) -> ir.Value:
     """`linalg.index` of a loop."""
-    return linalg.index(axis)
+    return linalg.IndexOp(axis).result
 
 
 def extract(value: ir.Value, indices: Sequence[ir.Value]) -> ir.Value:

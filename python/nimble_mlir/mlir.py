@@ -6,13 +6,20 @@ In: nothing. Out: `ir`, the upstream dialects, `PassManager` and StableHLO's att
 
 from __future__ import annotations
 
+import sys
 import threading
+import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from torch_mlir import ir, passmanager
 from torch_mlir._mlir_libs import _stablehlo as stablehlo
 from torch_mlir.dialects import arith, cf, complex, ext, func, linalg, math, scf, tensor
+
+# MLIR's bindings look for a Python module of the dialect at each op that they meet, and remember only a success (LLVM
+# 24 git): without one for StableHLO, a third of a compile is failed imports. An empty module is such a success.
+for _name in ("stablehlo", "vhlo", "nimble"):
+    sys.modules.setdefault(f"torch_mlir.dialects.{_name}", types.ModuleType(f"torch_mlir.dialects.{_name}"))
 
 __all__ = [
     "DISTRIBUTION",

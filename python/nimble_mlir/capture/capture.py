@@ -1,7 +1,7 @@
 """Capture: JAX functions with example arguments into a `Program` at stage stablehlo.
 
 In: functions and pytrees of arrays, ShapeDtypeStructs or Python numbers. Out: one module with a public function an
-entry, whose arguments carry names and dims, and whose large constants are resources.
+entry, whose arguments carry names and dims, and whose large constants are in the pool.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
-import numpy as np
 
-from nimble_mlir.dialects import dim_to_attr, new_context
-from nimble_mlir.dialects.dtypes import constant_attr
+from nimble_mlir.dialects import ConstantOp, dim_to_attr, new_context
 from nimble_mlir.dialects.symbols import bounds_to_attr
 from nimble_mlir.dims import Constraint, Scope, SymbolInfo
 from nimble_mlir.dims.signature import ArgumentSpec, CallTree, EntryPoint, ResultSpec
 from nimble_mlir.dims.tree import Tree
 from nimble_mlir.errors import CaptureError
 from nimble_mlir.mlir import ir, parse_stablehlo_artifact, stablehlo_version
+from nimble_mlir.passes.constants import ConstantPool, extract_constants
 from nimble_mlir.passes.program import Program
 
 from .specs import LeafSpec, argument_names, flatten_specs, leaf_spec
@@ -35,7 +34,7 @@ Entry = tuple[Callable[..., Any], Sequence[Any], Mapping[str, Any]]
 def capture(entries: Mapping[str, Entry]) -> Program:
     """Captures one or more functions into one program; equal constants of several functions are held once."""
     context = new_context()
-    constants = _Constants()
+    constants = ConstantPool()
     module: ir.Module | None = None
     signatures: dict[str, EntryPoint] = {}
     treedefs: dict[str, Any] = {}
@@ -47,7 +46,9 @@ def capture(entries: Mapping[str, Entry]) -> Program:
         module = part if module is None else _merge(module, part)
         signatures[name], treedefs[name] = signature, defs
     assert module is not None
-    return Program(context, module, signatures, treedefs)
+    with context, ir.Location.unknown():
+        extract_constants(module, constants)
+    return Program(context, module, signatures, constants, treedefs)
 
 
 def _trace_entry(
@@ -100,23 +101,8 @@ def _file_line(fn: Callable[..., Any]) -> str | None:
     return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else None
 
 
-class _Constants:
-    """Names the constants; one that occurs in several functions gets one name."""
-
-    def __init__(self) -> None:
-        self._names: dict[int, str] = {}
-        self._kept: list[np.ndarray] = []
-
-    def attr(self, array: np.ndarray) -> ir.ElementsAttr:
-        key = array.__array_interface__["data"][0] if array.size else id(array)
-        if key not in self._names:
-            self._names[key] = f"constant{len(self._names)}"
-            self._kept.append(array)
-        return constant_attr(array, self._names[key])
-
-
 def _annotate(
-    module: ir.Module, name: str, signature: EntryPoint, traced: Traced, constants: _Constants
+    module: ir.Module, name: str, signature: EntryPoint, traced: Traced, constants: ConstantPool
 ) -> None:
     """Names the entry function, states names and dims of its arguments, and puts the constants into its body."""
     functions = [op for op in module.body.operations if op.operation.name == "func.func"]
@@ -129,9 +115,7 @@ def _annotate(
         first = variables + len(traced.constants)
         with ir.InsertionPoint.at_block_begin(block):
             for array, argument in zip(traced.constants, block.arguments[variables:first], strict=True):
-                constant = ir.Operation.create(
-                    "stablehlo.constant", results=[argument.type], attributes={"value": constants.attr(array)}
-                )
+                constant = ConstantOp(argument.type, ir.StringAttr.get(constants.add(array)))
                 argument.replace_all_uses_with(constant.result)
         for _ in traced.constants:
             block.erase_argument(variables)

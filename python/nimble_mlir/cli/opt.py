@@ -110,13 +110,15 @@ def main(
     data = _read(source)
     file = "<stdin>" if source == "-" else source
     options = _Options(file=file, transform=transform, **flags)
-    outcomes, problems = _process(data, options)
+    outcomes, messages, failed = _process(data, options)
     if timing:
         for outcome in outcomes:
             click.echo(outcome.timing.timing_report(), err=True)
     _write(output, [outcome.output for outcome in outcomes if outcome.output], options)
-    if problems:
-        _fail("\n".join(problems))
+    for message in messages:
+        click.echo(message, err=True)
+    if failed:
+        sys.exit(1)
 
 
 def _transform(
@@ -140,26 +142,25 @@ def _read(source: str) -> bytes:
         _fail(f"nimble-opt: error: cannot read '{source}': {error.strerror}")
 
 
-def _process(data: bytes, options: _Options) -> tuple[list[_Outcome], list[str]]:
-    """Processes each module of the input; returns the outcomes, and what is wrong as lines for stderr."""
+def _process(data: bytes, options: _Options) -> tuple[list[_Outcome], list[str], bool]:
+    """Processes each module of the input; returns the outcomes, lines for stderr, and whether it failed."""
     outcomes: list[_Outcome] = []
-    problems: list[str] = []
+    messages: list[str] = []
+    failed = False
     for chunk in _chunks(data, options.split_input_file):
         outcome = _process_module(chunk, options)
         outcomes.append(outcome)
         if not options.verify_diagnostics:
-            problems += [str(diagnostic) for diagnostic in outcome.diagnostics if diagnostic.severity == "error"]
-            for diagnostic in outcome.diagnostics:
-                if diagnostic.severity != "error":
-                    click.echo(str(diagnostic), err=True)
+            messages += [str(diagnostic) for diagnostic in outcome.diagnostics]
+            failed = failed or any(diagnostic.severity == "error" for diagnostic in outcome.diagnostics)
             continue
         try:
-            expected = read_expected(chunk.decode())
+            problems = mismatches(read_expected(chunk.decode()), outcome.diagnostics, options.file)
         except ValueError as error:
-            problems.append(f"{options.file}: error: {error}")
-        else:
-            problems += mismatches(expected, outcome.diagnostics, options.file)
-    return outcomes, problems
+            problems = [f"{options.file}: error: {error}"]
+        messages += problems
+        failed = failed or bool(problems)
+    return outcomes, messages, failed
 
 
 def _chunks(data: bytes, split: bool) -> list[bytes]:
@@ -233,7 +234,8 @@ def _from_mlir(info: ir.DiagnosticInfo, file: str) -> list[Diagnostic]:
     line, where = _position(info.location, file)
     severity = info.severity.name.lower()
     first = Diagnostic(severity, line, info.message, where)
-    return [first, *(one for note in info.notes for one in _from_mlir(note, file))]
+    notes = [note for note in info.notes if not note.message.startswith("see current operation")]
+    return [first, *(one for note in notes for one in _from_mlir(note, file))]
 
 
 _FILE_LINE_COLUMN = re.compile(r'"([^"\n]*)":(\d+):(\d+)')

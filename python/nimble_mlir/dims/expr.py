@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import SupportsIndex, TypeAlias
 
 __all__ = ["Atom", "Call", "DimExpr", "Monomial", "as_expr"]
@@ -64,6 +65,7 @@ def _atom_key(atom: Atom) -> tuple[int, str]:
     return (0, atom) if isinstance(atom, str) else (1, atom.text)
 
 
+@lru_cache(maxsize=1 << 16)
 def _monomial_key(monomial: Monomial) -> tuple[object, ...]:
     """Graded lexicographic order, the largest monomial first (a monomial order: compatible with products)."""
     degree = 0
@@ -74,6 +76,7 @@ def _monomial_key(monomial: Monomial) -> tuple[object, ...]:
     return -degree, keys
 
 
+@lru_cache(maxsize=1 << 16)
 def multiply_monomials(left: Monomial, right: Monomial) -> Monomial:
     """The product of two monomials, in canonical order."""
     if not left:
@@ -86,6 +89,7 @@ def multiply_monomials(left: Monomial, right: Monomial) -> Monomial:
     return tuple(sorted(powers.items(), key=lambda item: _atom_key(item[0])))
 
 
+@lru_cache(maxsize=1 << 16)
 def divide_monomials(left: Monomial, right: Monomial) -> Monomial | None:
     """The monomial q with left == q*right, or None where there is none."""
     powers = dict(left)

@@ -34,13 +34,10 @@ def contradiction(constraint: object) -> ValueError:
 
 def range_of(difference: DimExpr, kind: str) -> tuple[str, Interval] | None:
     """(s, values) where `difference` >= 0 (or == 0) says just that symbol s lies in an interval, maybe an empty one."""
-    terms = difference.terms
-    if not terms or len(terms) > 2 or (len(terms) == 2 and terms[1][1]):
+    varying = (difference - difference.constant_term).terms
+    if len(varying) != 1 or len(varying[0][1]) != 1:
         return None
-    coefficient, monomial = terms[0]
-    if len(monomial) != 1:
-        return None
-    ((symbol, exponent),) = monomial
+    coefficient, ((symbol, exponent),) = varying[0]
     if not isinstance(symbol, str) or exponent != 1:
         return None
     # coefficient*s >= -constant

@@ -43,6 +43,10 @@ class ArgumentSpec:
     `dtype` is a numpy or ml_dtypes name. Kind "scalar" was a Python number when compiled: Python numbers and 0-d
     arrays of the same kind of number are taken. Kind "key" is a JAX key array, which crosses as the uint32 array of
     its key data (`dims` include the trailing ones of the data); `key_impl` names its implementation.
+
+    `read_only` states that the function never writes to the argument's buffer, so that it may be the caller's own
+    memory. IREE 3.13 does write to the buffer of an argument that is updated (insert_slice, scatter or a linalg `outs`
+    on it), although the argument is not consumed; such an argument is copied for each call.
     """
 
     name: str
@@ -50,6 +54,7 @@ class ArgumentSpec:
     dims: tuple[DimExpr, ...]
     kind: Kind = "array"
     key_impl: str | None = None
+    read_only: bool = False
 
     def __str__(self) -> str:
         text = _dims_text(self.dtype, self.dims)
@@ -190,7 +195,9 @@ class EntryPoint:
         data: dict[str, Any] = {
             "name": self.name,
             "function": self.function,
-            "arguments": [_leaf_data("name", leaf.name, leaf) for leaf in self.arguments],
+            "arguments": [
+                {**_leaf_data("name", leaf.name, leaf), "read_only": leaf.read_only} for leaf in self.arguments
+            ],
             "results": [_leaf_data("path", leaf.path, leaf) for leaf in self.results],
             "in": {
                 "positional": [[name, tree.to_json()] for name, tree in self.in_tree.positional],
@@ -218,7 +225,9 @@ class EntryPoint:
         inputs = data["in"]
         return EntryPoint(
             name=data["name"],
-            arguments=tuple(ArgumentSpec(leaf["name"], *_leaf_fields(leaf)) for leaf in data["arguments"]),
+            arguments=tuple(
+                ArgumentSpec(leaf["name"], *_leaf_fields(leaf), bool(leaf["read_only"])) for leaf in data["arguments"]
+            ),
             results=tuple(ResultSpec(leaf["path"], *_leaf_fields(leaf)) for leaf in data["results"]),
             in_tree=CallTree(
                 tuple((name, Tree.from_json(tree)) for name, tree in inputs["positional"]),

@@ -19,16 +19,17 @@ from nimble_mlir.passes.program import Program
 from nimble_mlir.runtime import Module
 from nimble_mlir.runtime.loader import open_module
 
+from .container import add_weights
 from .iree import compile_file, compiler_version
 from .options import CompileOptions, iree_flags
 
 __all__ = ["compile_program"]
 
+# Longer inline constants are elided in the text that `Module.ir` keeps.
+_TEXT_ELEMENTS = 1024
+
 _log = logging.getLogger("nimble_mlir.ir")
 _iree_log = logging.getLogger("nimble_mlir.iree")
-
-# Larger attributes and all resources are elided in the text that `Module.ir` keeps: weights never travel as text.
-_TEXT_ELEMENTS = 32
 
 
 def compile_program(program: Program, target: str, options: CompileOptions) -> Module:
@@ -39,9 +40,7 @@ def compile_program(program: Program, target: str, options: CompileOptions) -> M
 
     def keep(stage: str, module: ir.Module) -> None:
         if options.keep_ir:
-            stages[stage] = module.operation.get_asm(
-                large_elements_limit=_TEXT_ELEMENTS, large_resource_limit=_TEXT_ELEMENTS
-            )
+            stages[stage] = module.operation.get_asm(large_elements_limit=_TEXT_ELEMENTS)
 
     with program.context, ir.Location.unknown():
         keep("stablehlo", program.module)
@@ -54,6 +53,7 @@ def compile_program(program: Program, target: str, options: CompileOptions) -> M
         started = time.perf_counter()
         compile_file(source, flags, output, options.timeout)
         _iree_log.info("iree-compile %s: %.1f s", target, time.perf_counter() - started)
+        add_weights(output, program.constants)
         # The mapping outlives the directory entry, so the file can go with the directory.
         return open_module(output, verify=False, ir_stages=stages, live_treedefs=program.treedefs)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -60,24 +60,26 @@ def attribute(signature: Signature, name: str) -> str:
     return f'iree.reflection = {{"{REFLECTION_KEY}" = "{text}"}}'
 
 
-def compile_mlir(text: str, output: Path) -> Path:
+def compile_mlir(text: str, output: Path, flags: Sequence[str] = ()) -> Path:
     compiler = Path(sys.executable).with_name("iree-compile")
     source = output.with_suffix(".mlir")
     source.write_text(text)
-    done = subprocess.run([compiler, *_FLAGS, source, "-o", output], check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [compiler, *_FLAGS, *flags, source, "-o", output], check=False, capture_output=True, text=True
+    )
     if done.returncode:
         pytest.fail(done.stderr[:3000])
     return output
 
 
-def build(program: Program, folder: Path, name: str, **versions: str) -> Path:
+def build(program: Program, folder: Path, name: str, flags: Sequence[str] = (), **versions: str) -> Path:
     entries = {entry["name"]: make_entry(**entry) for entry in program.entries}
     signature = Signature(entries, "0.1.0", **{"iree_version": IREE_VERSION, "driver": "local-sync", **versions})
     attributes = {f"@{entry}@": attribute(signature, entry) for entry in entries}
     text = program.mlir
     for mark, value in attributes.items():
         text = text.replace(mark, value)
-    return compile_mlir(text, folder / f"{name}.vmfb")
+    return compile_mlir(text, folder / f"{name}.vmfb", flags)
 
 
 @pytest.fixture(scope="session")

@@ -89,7 +89,7 @@ func.func @transpose_{dtype}(%x: tensor<?x?x{element}>) -> tensor<?x?x{element}>
 
 def _echo_entries(dtype: str) -> tuple[dict[str, Any], ...]:
     symbols = (SymbolInfo("m", 0), SymbolInfo("n", 0))
-    x = {"x": (dtype, ("m", "n"))}
+    x = {"x": (dtype, ("m", "n"), "array", None, True)}
     return (
         {"name": f"echo_{dtype}", "arguments": x, "results": [(dtype, ("m", "n"))], "symbols": symbols},
         {"name": f"transpose_{dtype}", "arguments": x, "results": [(dtype, ("n", "m"))], "symbols": symbols},
@@ -97,6 +97,7 @@ def _echo_entries(dtype: str) -> tuple[dict[str, Any], ...]:
 
 
 _FLOAT_N = {"x": ("float32", ("n",))}
+_READ_ONLY_N = {"x": ("float32", ("n",), "array", None, True)}
 _N = (SymbolInfo("n", 0),)
 
 _MEMORY = """
@@ -155,7 +156,7 @@ func.func @{name}(%a: tensor<?xf32>, %b: tensor<?xf32>, %c: tensor<?xf32>)
     -> (tensor<?xf32>, tensor<?xf32>) attributes {{@{name}@}} {{
   %0 = arith.addf %a, %b : tensor<?xf32>
   %1 = arith.subf %a, %c : tensor<?xf32>
-  return %0, %1 : tensor<?xf32>, tensor<?xf32>
+  return %1, %0 : tensor<?xf32>, tensor<?xf32>
 }}
 """
     for name in ("params", "registered")
@@ -168,7 +169,7 @@ _PARAMS_IN = CallTree(
     keyword=(("pair", Tree("namedtuple", ("x", "none"), (LEAF, NONE), "runtime_programs:Pair")),),
 )
 _PARAMS_OUT = Tree("dict", ("diff", "sum"), (Tree("list", children=(LEAF,)), LEAF))
-_THREE = {name: ("float32", ("n",)) for name in ("params['b']", "params['w']", "pair.x")}
+_THREE = dict.fromkeys(("params['b']", "params['w']", "pair.x"), ("float32", ("n",)))
 _REGISTERED = Tree("custom", children=(LEAF, LEAF), type="runtime_programs:State", note="PyTreeDef(CustomNode(State))")
 
 _NUMBERS = """
@@ -242,13 +243,13 @@ PROGRAMS: dict[str, Program] = {
     "memory": Program(
         _MEMORY,
         (
-            {"name": "twice", "arguments": _FLOAT_N, "results": [("float32", ("n",))] * 2, "symbols": _N},
+            {"name": "twice", "arguments": _READ_ONLY_N, "results": [("float32", ("n",))] * 2, "symbols": _N},
             {"name": "increment", "arguments": _FLOAT_N, "results": [("float32", ("n",))], "symbols": _N},
             {"name": "weights", "arguments": {}, "results": [("int32", (16384,))]},
             {"name": "constant", "arguments": {}, "results": [("int32", (4,))]},
             {
                 "name": "tail",
-                "arguments": _FLOAT_N,
+                "arguments": _READ_ONLY_N,
                 "results": [("float32", (8,)), ("float32", ("n",))],
                 "symbols": (SymbolInfo("n", 16),),
             },
@@ -275,7 +276,7 @@ PROGRAMS: dict[str, Program] = {
             },
             {
                 "name": "registered",
-                "arguments": {name: ("float32", ("n",)) for name in ("x", "state.a", "state.b")},
+                "arguments": dict.fromkeys(("x", "state.a", "state.b"), ("float32", ("n",))),
                 "results": [("float32", ("n",))] * 2,
                 "in_tree": CallTree((("x", LEAF), ("state", _REGISTERED))),
                 "out_tree": _REGISTERED,

@@ -68,7 +68,12 @@ def test_numpy_subclass_and_memmap(module: Get, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", x)
     echo = module("types").echo_float32
     same(echo(np.load(tmp_path / "x.npy", mmap_mode="r")), x)
-    same(echo(np.asmatrix(x)), x)
+
+    class Derived(np.ndarray):
+        pass
+
+    same(echo(x.view(Derived)), x)
+    assert type(echo(x.view(Derived))) is np.ndarray
 
 
 def test_four_bit_integers(module: Get) -> None:
@@ -225,8 +230,8 @@ def test_calls_under_a_jax_trace(module: Get) -> None:
         jax.vmap(lambda a: tokens(a, a)),
         jax.jit(lambda a: tokens(x, a)),
     ):
-        with pytest.raises(CaptureError, match=f"^{re.escape(message)}$"):
+        with pytest.raises(CaptureError, match=f"^{re.escape(message)}(\n|$)"):  # JAX adds a remark
             transformed(x)
-    with pytest.raises(CaptureError, match=f"^{re.escape(message)}$"):
+    with pytest.raises(CaptureError, match=f"^{re.escape(message)}(\n|$)"):
         jax.grad(half)(1.0)
     np.testing.assert_array_equal(tokens(x, x)[0], 2)

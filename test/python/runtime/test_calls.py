@@ -58,7 +58,7 @@ def test_argument_count_messages(module: Get) -> None:
         module("add"),
         *[np.zeros((3, 4), np.float32)] * 3,
         message="3 positional arguments were given, but 2 are expected ('a', 'b')",
-    )  # noqa: E501
+    )
     fails(module("memory").weights, x, message="1 positional argument was given, but none are expected")
     fails(module("memory").double, x, x, message="2 positional arguments were given, but 1 is expected ('x')")
     fails(tokens, x, masc=x, message="unexpected argument 'masc'")
@@ -89,7 +89,7 @@ def test_rank_dtype_and_size_messages(module: Get) -> None:
         np.zeros((2, 3), "f4"),
         y,
         message="argument 'y' axis 0 is 8, but '2*s + 1' is 7 with s = 3 (argument 'x' axis 1)",
-    )  # noqa: E501
+    )
     np.testing.assert_array_equal(tokens(x, x)[0], 2 * x)  # usable after each of them
 
 
@@ -195,13 +195,13 @@ def test_output_shapes(module: Get) -> None:
         Spec(5, 5),
         Spec(11, 1),
         message="argument 'y' has rank 2, but rank 1 is expected (float32[2*s + 1])",
-    )  # noqa: E501
+    )
     fails(
         sizes.output_shapes,
         Spec(2, 3, dtype="int8"),
         Spec(7),
         message="argument 'x' has dtype int8, but float32 is expected",
-    )  # noqa: E501
+    )
     assert module("add").output_shapes(Spec(3, 4), Spec(3, 4)) == (3, 4)
     message = "result [0] axis 0 is '_n0', which depends on the values of the arguments: run the module to know it"
     fails(module("sizes").counted.output_shapes, Spec(3), message=message)

@@ -1,0 +1,91 @@
+"""The large constants of a program: arrays by key, each held once, and their extraction from StableHLO.
+
+A constant of up to `INLINE_BYTES` stays in the IR, where folders see it; so does one that repeats a single element. The
+others become `nimble.constant` ops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from nimble_mlir.dialects import ConstantOp
+from nimble_mlir.dialects.dtypes import dtype_name
+from nimble_mlir.mlir import ir
+
+__all__ = ["INLINE_BYTES", "ConstantPool", "extract_constants"]
+
+INLINE_BYTES = 1024
+
+
+class ConstantPool(Mapping[str, np.ndarray]):
+    """Arrays by key; equal arrays get one key. The arrays are not copied and must not be changed."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, np.ndarray] = {}
+        self._keys: dict[tuple[Any, ...], list[str]] = {}
+
+    def add(self, array: np.ndarray) -> str:
+        """The key of `array`, a new one unless an equal array (dtype, shape and bits) is there."""
+        array = np.ascontiguousarray(array)
+        raw = _bytes(array)
+        candidates = self._keys.setdefault((array.dtype.name, array.shape, raw[:64].tobytes(), raw[-64:].tobytes()), [])
+        for key in candidates:
+            if np.array_equal(_bytes(self._arrays[key]), raw):
+                return key
+        key = f"constant{len(self._arrays)}"
+        self._arrays[key] = array
+        candidates.append(key)
+        return key
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        return self._arrays[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+
+def _bytes(array: np.ndarray) -> np.ndarray:
+    return array.reshape(-1).view(np.uint8)
+
+
+def extract_constants(module: ir.Module, pool: ConstantPool) -> None:
+    """Replaces the large `stablehlo.constant` ops of all functions by `nimble.constant` ops."""
+    for op in list(_constants(module.operation)):
+        value = op.attributes["value"]
+        if not isinstance(value, ir.DenseElementsAttr) or value.is_splat:
+            continue
+        array = _to_array(value)
+        if array is None or array.nbytes <= INLINE_BYTES:
+            continue
+        with ir.InsertionPoint(op), op.location:
+            constant = ConstantOp(op.results[0].type, ir.StringAttr.get(pool.add(array)))
+        op.results[0].replace_all_uses_with(constant.result)
+        op.erase()
+
+
+def _to_array(value: ir.DenseElementsAttr) -> np.ndarray | None:
+    """The elements as an array; None for element types that numpy has no buffer format for here."""
+    element = ir.RankedTensorType(value.type).element_type
+    if isinstance(element, ir.IntegerType) and element.width < 8:
+        return None
+    try:
+        array = np.array(value)
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    return array if array.dtype.name == dtype_name(element) else None
+
+
+def _constants(operation: Any) -> Iterator[Any]:
+    for region in operation.regions:
+        for block in region.blocks:
+            for op in block.operations:
+                if op.operation.name == "stablehlo.constant":
+                    yield op.operation
+                else:
+                    yield from _constants(op.operation)

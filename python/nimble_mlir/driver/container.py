@@ -1,0 +1,93 @@
+"""The file of a compiled module: IREE's .vmfb with the weights as one more entry.
+
+A .vmfb is a ZIP archive, and IREE reads its own entries whatever stands behind them. The weights are the entry
+`weights.safetensors`, stored (not compressed) and aligned, so that the runtime maps them in place, and so that other
+tools can read them (the safetensors format: an 8-byte length, a JSON header, the elements).
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+__all__ = ["WEIGHTS_ENTRY", "add_weights", "write_safetensors"]
+
+WEIGHTS_ENTRY = "weights.safetensors"
+_ALIGNMENT = 4096
+_LOCAL_HEADER = 30
+_CHUNK = 1 << 24
+
+_SAFETENSORS_DTYPES = {
+    "bool": "BOOL",
+    "uint8": "U8",
+    "int8": "I8",
+    "uint16": "U16",
+    "int16": "I16",
+    "float16": "F16",
+    "bfloat16": "BF16",
+    "uint32": "U32",
+    "int32": "I32",
+    "float32": "F32",
+    "uint64": "U64",
+    "int64": "I64",
+    "float64": "F64",
+    "float8_e5m2": "F8_E5M2",
+    "float8_e4m3fn": "F8_E4M3",
+}
+
+
+def add_weights(path: Path, weights: Mapping[str, np.ndarray]) -> None:
+    """Appends the arrays of `weights` to the archive at `path`; without any the file stays as it is."""
+    if not weights:
+        return
+    header = _header(weights)
+    size = len(header) + sum(array.nbytes for array in weights.values())
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_STORED) as archive:
+        info = zipfile.ZipInfo(WEIGHTS_ENTRY)
+        info.file_size = size
+        large = size >= zipfile.ZIP64_LIMIT
+        start = archive.start_dir + _LOCAL_HEADER + len(WEIGHTS_ENTRY) + (20 if large else 0)
+        # An extra field (id 0, then its length) moves the data to the next page.
+        padding = -start % _ALIGNMENT
+        padding += _ALIGNMENT if padding < 4 else 0
+        info.extra = b"\0\0" + (padding - 4).to_bytes(2, "little") + bytes(padding - 4)
+        with archive.open(info, "w", force_zip64=large) as file:
+            _write(file, header, weights)
+
+
+def write_safetensors(path: Path, weights: Mapping[str, np.ndarray]) -> None:
+    """Writes the arrays as a .safetensors file of their own."""
+    with path.open("wb") as file:
+        _write(file, _header(weights), weights)
+
+
+def _write(file: IO[bytes], header: bytes, weights: Mapping[str, np.ndarray]) -> None:
+    file.write(header)
+    for array in _ordered(weights).values():
+        raw = memoryview(array.reshape(-1).view(np.uint8))
+        for start in range(0, len(raw), _CHUNK):
+            file.write(raw[start : start + _CHUNK])
+
+
+def _ordered(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Sizes that are multiples of 64 first: the format allows no gaps, and IREE maps only aligned tensors in place."""
+    return dict(sorted(weights.items(), key=lambda item: item[1].nbytes % 64 != 0))
+
+
+def _header(weights: Mapping[str, np.ndarray]) -> bytes:
+    entries: dict[str, object] = {}
+    offset = 0
+    for key, array in _ordered(weights).items():
+        dtype = _SAFETENSORS_DTYPES.get(array.dtype.name)
+        # A dtype that the format lacks is held as its bytes; the module knows its type.
+        shape = list(array.shape) if dtype is not None else [array.nbytes]
+        entries[key] = {"dtype": dtype or "U8", "shape": shape, "data_offsets": [offset, offset + array.nbytes]}
+        offset += array.nbytes
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    text += b" " * (-(len(text) + 8) % 64)
+    return len(text).to_bytes(8, "little") + text

@@ -1,0 +1,249 @@
+// RUN: %nimble-opt %s --split-input-file --verify-diagnostics
+
+func.func @bounds_are_missing(%s: index) {
+  // expected-error @below {{attribute "bounds" is expected but not provided}}
+  %0 = "nimble.symbol"(%s) {symbol = @s} : (index) -> index
+  return
+}
+
+// -----
+
+func.func @unknown_bound(%s: index) {
+  // expected-error @below {{'nimble.symbol' op has unknown bound 'maximum'; known are likely, max, min, multiple_of}}
+  %0 = "nimble.symbol"(%s) {symbol = @s, bounds = {maximum = 4}} : (index) -> index
+  return
+}
+
+// -----
+
+func.func @bound_is_no_integer(%s: index) {
+  // expected-error @below {{'nimble.symbol' op has bound 'min' that is not an integer: "one"}}
+  %0 = "nimble.symbol"(%s) {symbol = @s, bounds = {min = "one"}} : (index) -> index
+  return
+}
+
+// -----
+
+func.func @likely_is_no_array(%s: index) {
+  // expected-error @below {{'nimble.symbol' op has bound 'likely' that is not an i64 array: [1, 2]}}
+  %0 = "nimble.symbol"(%s) {symbol = @s, bounds = {likely = [1, 2]}} : (index) -> index
+  return
+}
+
+// -----
+
+func.func @bounds_contradict(%s: index) {
+  // expected-error @below {{'nimble.symbol' op symbol 's': min 8 is larger than max 4}}
+  %0 = "nimble.symbol"(%s) {symbol = @s, bounds = {min = 8, max = 4}} : (index) -> index
+  return
+}
+
+// -----
+
+func.func @no_multiple_in_range(%s: index) {
+  // expected-error @below {{'nimble.symbol' op symbol 's': no multiple of 8 lies between 1 and 7}}
+  %0 = "nimble.symbol"(%s) {symbol = @s, bounds = {min = 1, max = 7, multiple_of = 8}} : (index) -> index
+  return
+}
+
+// -----
+
+func.func @multiple_of_zero(%s: index) {
+  // expected-error @below {{'nimble.symbol' op symbol 's': multiple_of must be at least 1, not 0}}
+  %0 = "nimble.symbol"(%s) {symbol = @s, bounds = {multiple_of = 0}} : (index) -> index
+  return
+}
+
+// -----
+
+func.func @likely_is_out_of_range(%s: index) {
+  // expected-error @below {{'nimble.symbol' op symbol 's': likely value 9 must be at most 8}}
+  %0 = "nimble.symbol"(%s) {symbol = @s, bounds = {max = 8, likely = array<i64: 9>}} : (index) -> index
+  return
+}
+
+// -----
+
+func.func @symbol_is_no_identifier(%s: index) {
+  // expected-error @below {{'nimble.symbol' op 'a b' is not a symbol name}}
+  %0 = "nimble.symbol"(%s) {symbol = @"a b", bounds = {}} : (index) -> index
+  return
+}
+
+// -----
+
+func.func @size_is_no_index(%s: i32) {
+  // expected-error @below {{expected base type 'builtin.index' but got 'builtin.integer'}}
+  %0 = "nimble.symbol"(%s) {symbol = @s, bounds = {}} : (i32) -> index
+  return
+}
+
+// -----
+
+func.func @relation_names_another_symbol(%s: index) {
+  // expected-error @below {{'nimble.constraint' op relation 's <= t' and symbols differ in 't'}}
+  "nimble.constraint"(%s) {symbols = [@s], relation = "s <= t", operandSegmentSizes = array<i32: 1>} : (index) -> ()
+  return
+}
+
+// -----
+
+func.func @a_value_is_missing(%s: index) {
+  // expected-error @below {{'nimble.constraint' op has 2 symbols but 1 values}}
+  "nimble.constraint"(%s) {symbols = [@s, @t], relation = "s <= t", operandSegmentSizes = array<i32: 1>} : (index) -> ()
+  return
+}
+
+// -----
+
+func.func @relation_cannot_be_read(%s: index) {
+  // expected-error @below {{'nimble.constraint' op expected a number, a symbol or '(' at position 5 of 's >= '}}
+  "nimble.constraint"(%s) {symbols = [@s], relation = "s >= ", operandSegmentSizes = array<i32: 1>} : (index) -> ()
+  return
+}
+
+// -----
+
+func.func @symbol_is_no_reference(%s: index) {
+  // expected-error @below {{'nimble.constraint' op has "s" among its symbols, which is not a symbol reference}}
+  "nimble.constraint"(%s) {symbols = ["s"], relation = "s >= 1", operandSegmentSizes = array<i32: 1>} : (index) -> ()
+  return
+}
+
+// -----
+
+func.func @kind_is_no_identifier(%condition: i1) {
+  // expected-error @below {{'nimble.check' op kind 'not a tag' is not an identifier}}
+  "nimble.check"(%condition) {kind = "not a tag", message = "m"} : (i1) -> ()
+  return
+}
+
+// -----
+
+func.func @message_is_empty(%condition: i1) {
+  // expected-error @below {{'nimble.check' op has an empty message}}
+  "nimble.check"(%condition) {kind = "tag", message = ""} : (i1) -> ()
+  return
+}
+
+// -----
+
+func.func @cast_changes_element_type(%x: tensor<4xf32>) {
+  // expected-error @below {{'nimble.cast' op changes the element type from f32 to f64}}
+  %0 = "nimble.cast"(%x) : (tensor<4xf32>) -> tensor<4xf64>
+  return
+}
+
+// -----
+
+func.func @cast_changes_rank(%x: tensor<4xf32>) {
+  // expected-error @below {{'nimble.cast' op changes the rank from 1 to 2}}
+  %0 = "nimble.cast"(%x) : (tensor<4xf32>) -> tensor<4x1xf32>
+  return
+}
+
+// -----
+
+func.func @cast_changes_size(%x: tensor<4x?xf32, #nimble.dims<[4, @s]>>) {
+  // expected-error @below {{'nimble.cast' op changes dimension 0 from 4 to 5}}
+  %0 = "nimble.cast"(%x) : (tensor<4x?xf32, #nimble.dims<[4, @s]>>) -> tensor<5x?xf32, #nimble.dims<[5, @s]>>
+  return
+}
+
+// -----
+
+func.func @dims_entry_is_no_dim(%x: tensor<?xf32, #nimble.dims<[1.5]>>) {
+  // expected-error @below {{'nimble.cast' op dims entry 1.500000e+00 : f64 is not a symbol, an expression text or an integer}}
+  %0 = "nimble.cast"(%x) : (tensor<?xf32, #nimble.dims<[1.5]>>) -> tensor<?xf32, #nimble.dims<[@s]>>
+  return
+}
+
+// -----
+
+// expected-error @below {{expected base attribute 'builtin.array' but got 'builtin.integer'}}
+func.func @dims_are_no_array(%x: tensor<?xf32, #nimble.dims<5>>) {
+  return
+}
+
+// -----
+
+func.func @reshape_lacks_a_size(%x: tensor<4xf32>) {
+  // expected-error @below {{'nimble.reshape' op has 0 sizes, but its result has 1 dynamic dimensions}}
+  %0 = "nimble.reshape"(%x) {operandSegmentSizes = array<i32: 1, 0>} : (tensor<4xf32>) -> tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @segments_are_missing(%x: tensor<4xf32>, %n: index) {
+  // expected-error @below {{'nimble.reshape' op has no operandSegmentSizes}}
+  %0 = "nimble.reshape"(%x, %n) : (tensor<4xf32>, index) -> tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @broadcast_dimensions_of_another_rank(%x: tensor<4xf32>, %n: index) {
+  // expected-error @below {{'nimble.broadcast_in_dim' op has 2 broadcast_dimensions, but its operand has rank 1}}
+  %0 = "nimble.broadcast_in_dim"(%x, %n) {broadcast_dimensions = array<i64: 0, 1>, operandSegmentSizes = array<i32: 1, 1>} : (tensor<4xf32>, index) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @broadcast_dimension_is_outside(%x: tensor<4xf32>, %n: index) {
+  // expected-error @below {{'nimble.broadcast_in_dim' op broadcast_dimensions [2] are not distinct dimensions of a rank 2 result}}
+  %0 = "nimble.broadcast_in_dim"(%x, %n) {broadcast_dimensions = array<i64: 2>, operandSegmentSizes = array<i32: 1, 1>} : (tensor<4xf32>, index) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @broadcast_dimensions_are_no_array(%x: tensor<4xf32>, %n: index) {
+  // expected-error @below {{'nimble.broadcast_in_dim' op has broadcast_dimensions that are no i64 array: 1 : i64}}
+  %0 = "nimble.broadcast_in_dim"(%x, %n) {broadcast_dimensions = 1, operandSegmentSizes = array<i32: 1, 1>} : (tensor<4xf32>, index) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @iota_dimension_is_outside(%n: index) {
+  // expected-error @below {{'nimble.iota' op iota_dimension 1 is not a dimension of tensor<?xi32>}}
+  %0 = "nimble.iota"(%n) {iota_dimension = 1, operandSegmentSizes = array<i32: 1>} : (index) -> tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @pad_lacks_interior(%x: tensor<?xf32>, %v: tensor<f32>, %n: index) {
+  // expected-error @below {{'nimble.pad' op has 0 interior, but its operand has rank 1}}
+  %0 = "nimble.pad"(%x, %v, %n, %n) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 0>} : (tensor<?xf32>, tensor<f32>, index, index) -> tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @slice_lacks_stride(%x: tensor<?xf32>, %n: index) {
+  // expected-error @below {{'nimble.slice' op has 0 stride, but its operand has rank 1}}
+  %0 = "nimble.slice"(%x, %n, %n) {operandSegmentSizes = array<i32: 1, 1, 1, 0>} : (tensor<?xf32>, index, index) -> tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @gather_lacks_a_slice_size(%x: tensor<?x4xf32>, %indices: tensor<?x1xi32>, %n: index) {
+  // expected-error @below {{'nimble.gather' op has 1 slice_sizes, but its operand has rank 2}}
+  %0 = "nimble.gather"(%x, %indices, %n) {
+    dimension_numbers = #stablehlo.gather<offset_dims = [1], collapsed_slice_dims = [0], start_index_map = [0], index_vector_dim = 1>,
+    operandSegmentSizes = array<i32: 1, 1, 1>
+  } : (tensor<?x4xf32>, tensor<?x1xi32>, index) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @gather_dimension_numbers_are_of_another_kind(%x: tensor<?xf32>, %indices: tensor<?x1xi32>, %n: index) {
+  // expected-error @below {{'nimble.gather' op has dimension_numbers that are no #stablehlo.gather: 1 : i64}}
+  %0 = "nimble.gather"(%x, %indices, %n) {dimension_numbers = 1, operandSegmentSizes = array<i32: 1, 1, 1>} : (tensor<?xf32>, tensor<?x1xi32>, index) -> tensor<?xf32>
+  return
+}
