@@ -19,8 +19,8 @@ __all__ = [
     "dim_to_attr",
     "dims_of",
     "is_dynamic",
-    "opaque",
     "new_context",
+    "opaque",
     "tensor_type",
     "verifier",
 ]

@@ -39,8 +39,10 @@ def symbol_info(name: str, bounds: ir.DictAttr) -> SymbolInfo:
     return SymbolInfo(name, likely=likely, **integers)
 
 
-class SymbolOp(Nimble.Operation, name="symbol", traits=[ext.Pure]):
+class SymbolOp(Nimble.Operation, name="symbol"):
     """Declares a symbol with its bounds and gives it its one SSA value.
+
+    Not pure: a symbol without uses is still part of what the types say, so nothing may erase it.
 
     `%s = "nimble.symbol"(%size) {symbol = @s, bounds = {min = 1, max = 512}} : (index) -> index`
     """

@@ -1,19 +1,19 @@
 """`nimble-bind-symbols`: every symbol gets its one SSA value. In: stage stablehlo, calls inlined. Out: entry functions
-without dimension-variable arguments, whose argument types carry dims, and whose input checks are explicit."""
+without dimension-variable arguments, whose symbols are declared, and whose input checks are explicit. Types stay as they
+are: ops that need exactly equal types get their dims all at once, from `nimble-infer-dims`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from nimble_mlir.dialects import tensor_type
 from nimble_mlir.dims import Plan, UnsolvableError
 from nimble_mlir.errors import CaptureError
 from nimble_mlir.mlir import arith, ir, tensor
 
 from .base import ModulePass, entry_functions, fail
 from .resolve_dims import SIZE_SOURCE
-from .signature import EntrySignature, erase_arguments, read_signature
+from .signature import EntrySignature, erase_arguments, read_signature, state_signature
 from .size_checks import emit_plan
 from .symbol_table import constant_index
 
@@ -24,12 +24,12 @@ __all__ = ["BindSymbols"]
 class BindSymbols(ModulePass):
     """Solves the symbols from argument sizes, declares them, and removes the dimension-variable arguments.
 
-        func.func @f(%s: tensor<i32> {jax.global_constant = "s"}, %x: tensor<?xf32> {nimble.dims = [@s]})
-      ==>
-        func.func @f(%x: tensor<?xf32, #nimble.dims<[@s]>> {nimble.dims = [@s]}) {
-          %d = tensor.dim %x, %c0
-          %v = "nimble.symbol"(%d) {symbol = @s, bounds = {min = 1}}
-          %s = tensor.from_elements (arith.index_cast %v) : tensor<i32>
+      func.func @f(%s: tensor<i32> {jax.global_constant = "s"}, %x: tensor<?xf32> {nimble.dims = [@s]})
+    ==>
+      func.func @f(%x: tensor<?xf32> {nimble.dims = [@s]}) {
+        %d = tensor.dim %x, %c0
+        %v = "nimble.symbol"(%d) {symbol = @s, bounds = {min = 1}}
+        %s = tensor.from_elements (arith.index_cast %v) : tensor<i32>
     """
 
     name: ClassVar[str] = "nimble-bind-symbols"
@@ -45,10 +45,6 @@ class BindSymbols(ModulePass):
 def _bind(function: Any) -> None:
     signature, plan = _solve(function)
     block = function.entry_block
-    for argument in signature.arguments:
-        value = block.arguments[argument.position]
-        if isinstance(value.type, ir.RankedTensorType):
-            value.set_type(tensor_type(argument.dims, value.type.element_type))
     with ir.InsertionPoint.at_block_begin(block), function.location:
         values = _emit_symbols(signature, plan, block)
         for position, symbol in signature.dimension_variables.items():
@@ -57,6 +53,7 @@ def _bind(function: Any) -> None:
             scalar = arith.index_cast(element, values[symbol])
             variable.replace_all_uses_with(tensor.from_elements(variable.type, [scalar]))
     erase_arguments(function, signature.dimension_variables.__contains__)
+    state_signature(function, signature)
 
 
 def _solve(function: Any) -> tuple[EntrySignature, Plan]:

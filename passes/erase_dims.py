@@ -1,4 +1,5 @@
-"""`nimble-erase-dims`: the dims leave the types. In: linalg with dims. Out: stage linalg: no `#nimble.dims` is left."""
+"""`nimble-erase-dims`: the dims leave the types, and so do signs. In: linalg with dims. Out: stage linalg: no
+`#nimble.dims` is left, and integers are signless, as linalg, arith and IREE have them."""
 
 from __future__ import annotations
 
@@ -18,10 +19,10 @@ __all__ = ["EraseDims"]
 class EraseDims(ModulePass):
     """Drops the encodings from all types; a `nimble.cast` becomes a `tensor.cast`, or nothing.
 
-        %0 = "nimble.cast"(%x) : (tensor<?xf32, #nimble.dims<[@s]>>) -> tensor<?xf32, #nimble.dims<[@t]>>
-        linalg.generic … ins(%0 : tensor<?xf32, #nimble.dims<[@t]>>)
-      ==>
-        linalg.generic … ins(%x : tensor<?xf32>)
+      %0 = "nimble.cast"(%x) : (tensor<?xf32, #nimble.dims<[@s]>>) -> tensor<?xf32, #nimble.dims<[@t]>>
+      linalg.generic … ins(%0 : tensor<?xf32, #nimble.dims<[@t]>>)
+    ==>
+      linalg.generic … ins(%x : tensor<?xf32>)
     """
 
     name: ClassVar[str] = "nimble-erase-dims"
@@ -35,10 +36,16 @@ class EraseDims(ModulePass):
 
 
 def erased(type_: ir.Type) -> ir.Type:
-    """`type_` without its dims encoding."""
-    if isinstance(type_, ir.RankedTensorType) and isinstance(type_.encoding, Dims):
-        return ir.RankedTensorType.get(type_.shape, type_.element_type)
+    """`type_` without its dims encoding and without the sign of its integers: by now ops say what is signed."""
+    if isinstance(type_, ir.RankedTensorType):
+        encoding = None if isinstance(type_.encoding, Dims) else type_.encoding
+        return ir.RankedTensorType.get(type_.shape, erased(type_.element_type), encoding)
+    if isinstance(type_, ir.IntegerType) and not type_.is_signless:
+        return ir.IntegerType.get_signless(type_.width)
     return type_
+
+
+_CASTS = ("nimble.cast", "tensor.cast", "builtin.unrealized_conversion_cast")
 
 
 def _erase_in(operation: Any) -> None:
@@ -50,7 +57,7 @@ def _erase_in(operation: Any) -> None:
                 for result in op.operation.results:
                     _erase_type(result)
                 _erase_in(op.operation)
-                if op.operation.name in ("nimble.cast", "tensor.cast"):
+                if op.operation.name in _CASTS:
                     _erase_cast(op.operation)
 
 
@@ -64,7 +71,7 @@ def _erase_cast(op: Any) -> None:
     operand, result = op.operands[0], op.results[0]
     if operand.type == result.type:
         result.replace_all_uses_with(operand)
-    elif op.name == "tensor.cast":
+    elif op.name != "nimble.cast":
         return
     else:
         with ir.InsertionPoint(op), op.location:

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nimble_mlir.dialects import is_dynamic, tensor_type
-from nimble_mlir.dims import Constraint
+from nimble_mlir.dims import Constraint, DimExpr
 from nimble_mlir.errors import UnsupportedOpError
 from nimble_mlir.mlir import arith, ir
 
 from .base import ModulePass, entry_functions, fail, location_text
 from .shape_functions import SHAPE_FUNCTIONS, Requirement, ShapeContext, custom_call_target
 from .shape_values import ShapeValues
-from .signature import set_type
+from .signature import read_signature, set_type
 from .size_checks import check, state
 from .symbol_table import DimBuilder, SymbolTable
 
@@ -48,11 +49,20 @@ class _Inference:
         self.builder = DimBuilder(function.entry_block, self.table.values)
 
     def run(self) -> None:
+        if "nimble.bound" in self.function.attributes:
+            self._type_arguments()
         for op in list(self.function.entry_block.operations):
             self._infer(op.operation)
             self.values.visit(op.operation)
         returned = self.function.entry_block.operations[len(self.function.entry_block.operations) - 1]
-        set_type(self.function, results=[operand.type for operand in returned.operands])
+        inputs = [argument.type for argument in self.function.entry_block.arguments]
+        set_type(self.function, inputs, [operand.type for operand in returned.operands])
+
+    def _type_arguments(self) -> None:
+        for argument in read_signature(self.function).arguments:
+            value = self.function.entry_block.arguments[argument.position]
+            if isinstance(value.type, ir.RankedTensorType):
+                value.set_type(tensor_type(argument.dims, value.type.element_type))
 
     def _infer(self, op: Any) -> None:
         touches = any(is_dynamic(value.type) for value in (*op.results, *op.operands))
@@ -65,21 +75,24 @@ class _Inference:
             raise fail(op, f"{name} with dynamic sizes is not supported", UnsupportedOpError)
         context = ShapeContext(op, self.table.scope, self.values)
         inferred = function.infer(context)
+        types = [
+            tensor_type(self._refined(context, result.type, dims), result.type.element_type)
+            for result, dims in zip(op.results, inferred, strict=True)
+        ]
         for requirement in context.requirements:
             self._require(op, requirement)
-        for result, dims in zip(op.results, inferred, strict=True):
-            simplified = [self.table.scope.simplify(dim) for dim in dims]
-            type_ = tensor_type(simplified, result.type.element_type)
+        for result, type_ in zip(op.results, types, strict=True):
             if type_ != result.type:
-                self._check_refines(op, result.type, type_)
                 result.set_type(type_)
 
-    def _check_refines(self, op: Any, old: ir.RankedTensorType, new: ir.RankedTensorType) -> None:
-        for axis in range(old.rank):
-            if old.is_dynamic_dim(axis):
-                continue
-            if new.is_dynamic_dim(axis) or new.get_dim_size(axis) != old.get_dim_size(axis):
-                raise fail(op, f"'{op.name}' has result type {old}, but its operands imply {new}")
+    def _refined(self, context: ShapeContext, stated: ir.RankedTensorType, dims: Sequence[DimExpr]) -> list[DimExpr]:
+        """`dims`, or the sizes that the result's type states: where it does, they are required to be equal."""
+        refined = [self.table.scope.simplify(dim) for dim in dims]
+        for axis, dim in enumerate(refined):
+            if not stated.is_dynamic_dim(axis):
+                what = f"dimension {axis} of the result by its operands and by its type"
+                refined[axis] = context.equal(dim, DimExpr.constant(stated.get_dim_size(axis)), what)
+        return refined
 
     def _require(self, op: Any, requirement: Requirement) -> None:
         """Emits the check that `requirement` holds, in the entry block, and relies on it from here on."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from nimble_mlir.mlir import func, ir
 
-from .base import ModulePass, entry_functions, fail, functions
+from .base import ModulePass, entry_functions, fail, functions, location_text
 
 __all__ = ["InlineCalls"]
 
@@ -63,12 +63,22 @@ def _inline_call(call: Any, callee: Any) -> None:
     operations = list(block.operations)
     for op in operations[:-1]:
         op.operation.move_before(call)
+        _locate(op.operation, call.location)
     returned = operations[-1]
     assert isinstance(returned, func.ReturnOp)
     for result, value in zip(call.results, returned.operands, strict=True):
         result.replace_all_uses_with(value)
     call.erase()
     copy.erase()
+
+
+def _locate(op: Any, caller: ir.Location) -> None:
+    """Ops of library functions that say no file of the user's own get the call's location beside theirs."""
+    if location_text(op.location) is None:
+        op.location = ir.Location.callsite(op.location, [caller])
+        for inner in _walk(op):
+            if location_text(inner.location) is None:
+                inner.location = ir.Location.callsite(inner.location, [caller])
 
 
 def _walk(operation: Any):

@@ -10,6 +10,7 @@ JAX computes `a // b` and `a % b` of sizes by truncating division, remainder, si
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 from nimble_mlir.dialects import dims_of
@@ -73,12 +74,12 @@ class ShapeValues:
 def _element_count(type_: ir.Type) -> int | None:
     if isinstance(type_, ir.IndexType | ir.IntegerType):
         return 1
-    if not isinstance(type_, ir.RankedTensorType) or not type_.has_static_shape or type_.rank > 1:
+    if not isinstance(type_, ir.RankedTensorType) or not type_.has_static_shape:
         return None
     element = type_.element_type
     if not isinstance(element, ir.IntegerType | ir.IndexType):
         return None
-    count = type_.shape[0] if type_.rank else 1
+    count = prod(type_.shape)
     return count if count <= MAX_ELEMENTS else None
 
 
@@ -303,10 +304,14 @@ def _same(values: ShapeValues, op: Any, operands: list[Contents | None], count: 
     return operands[0]
 
 
-def _concatenate(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element]:
+def _concatenate(
+    values: ShapeValues, op: Any, operands: list[Contents | None], count: int
+) -> Sequence[Element] | None:
+    if op.attributes["dimension"].value != 0:
+        return None  # the elements of the operands would interleave
     result: list[Element] = []
     for elements, operand in zip(operands, op.operands, strict=True):
-        size = ir.RankedTensorType(operand.type).shape[0]
+        size = prod(ir.RankedTensorType(operand.type).shape)
         result += elements if elements is not None else [None] * size
     return result
 
@@ -316,7 +321,7 @@ def _from_elements(values: ShapeValues, op: Any, operands: list[Contents | None]
 
 
 def _slice(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element] | None:
-    if operands[0] is None:
+    if operands[0] is None or len(op.attributes["strides"]) != 1:
         return None
     start, limit, stride = (list(op.attributes[key])[0] for key in ("start_indices", "limit_indices", "strides"))
     return operands[0][start:limit:stride]
@@ -324,7 +329,9 @@ def _slice(values: ShapeValues, op: Any, operands: list[Contents | None], count:
 
 def _broadcast(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element] | None:
     elements = operands[0]
-    return None if elements is None else (elements * count if len(elements) == 1 else elements)
+    if elements is None or ir.RankedTensorType(op.operands[0].type).rank > 1:
+        return None
+    return elements * count if len(elements) == 1 else elements
 
 
 def _dimension_size(values: ShapeValues, op: Any, operands: Any, count: int) -> Sequence[Element] | None:

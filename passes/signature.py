@@ -11,11 +11,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nimble_mlir.dialects import attr_to_dim, symbol_info
+from nimble_mlir.dialects import attr_to_dim, bounds_to_attr, dim_to_attr, dims_of, symbol_info
+from nimble_mlir.dialects.dtypes import dtype_name
 from nimble_mlir.dims import Constraint, DimExpr, Plan, Scope, SizeSource, SymbolInfo, make_plan
+from nimble_mlir.dims.signature import ArgumentSpec, CallTree, EntryPoint, ResultSpec
+from nimble_mlir.dims.tree import LEAF, Tree
 from nimble_mlir.mlir import ir
 
-__all__ = ["ArgumentDims", "EntrySignature", "argument_attribute", "erase_arguments", "read_signature", "set_type"]
+__all__ = [
+    "ArgumentDims",
+    "EntrySignature",
+    "argument_attribute",
+    "entry_point",
+    "erase_arguments",
+    "read_signature",
+    "set_type",
+    "state_signature",
+]
 
 _BOUNDS_DIALECT = "#stablehlo.bounds"
 
@@ -96,6 +108,50 @@ def read_signature(function: Any) -> EntrySignature:
         constraints = [Constraint.parse(entry.value) for entry in function.attributes["nimble.constraints"]]
     scope = Scope(symbols, constraints)
     return EntrySignature(tuple(arguments), variables, scope, tuple(symbols.values()), tuple(constraints))
+
+
+def state_signature(function: Any, signature: EntrySignature) -> None:
+    """Writes names, dims, symbols and constraints as attributes, once the dimension variables are gone."""
+    function.attributes["nimble.symbols"] = ir.DictAttr.get(
+        {info.name: bounds_to_attr(info) for info in signature.symbols}
+    )
+    function.attributes["nimble.constraints"] = ir.ArrayAttr.get(
+        [ir.StringAttr.get(str(constraint)) for constraint in signature.constraints]
+    )
+    stated = []
+    for argument, kept in zip(signature.arguments, _argument_attributes(function), strict=True):
+        dims = ir.ArrayAttr.get([dim_to_attr(dim) for dim in argument.dims])
+        kept |= {"nimble.name": ir.StringAttr.get(argument.name), "nimble.dims": dims}
+        stated.append(ir.DictAttr.get(kept))
+    if stated:
+        function.attributes["arg_attrs"] = ir.ArrayAttr.get(stated)
+
+
+def entry_point(function: Any) -> EntryPoint:
+    """The signature of a function at stage nimble, for programs that came without one: flat arrays in and out."""
+    signature = read_signature(function)
+    block = function.entry_block
+    types = [block.arguments[argument.position].type for argument in signature.arguments]
+    arguments = tuple(
+        ArgumentSpec(argument.name, dtype_name(type_.element_type), argument.dims)
+        for argument, type_ in zip(signature.arguments, types, strict=True)
+    )
+    returned = block.operations[len(block.operations) - 1].operands
+    lone = len(returned) == 1
+    results = tuple(
+        ResultSpec("" if lone else f"[{i}]", dtype_name(value.type.element_type), dims_of(value.type) or ())
+        for i, value in enumerate(returned)
+    )
+    out_tree = LEAF if lone else Tree("tuple", children=(LEAF,) * len(results))
+    in_tree = CallTree.of_arrays(*signature.names)
+    name = function.name.value
+    return EntryPoint(name, arguments, results, in_tree, out_tree, signature.symbols, signature.constraints)
+
+
+def _argument_attributes(function: Any) -> list[dict[str, ir.Attribute]]:
+    if "arg_attrs" not in function.attributes:
+        return [{} for _ in function.entry_block.arguments]
+    return [{entry.name: entry.attr for entry in ir.DictAttr(attrs)} for attrs in function.attributes["arg_attrs"]]
 
 
 def _check_rank(name: str, type_: ir.Type, dims: Sequence[DimExpr]) -> None:

@@ -48,7 +48,7 @@ def emit_plan(
         else:
             size, where = constant_index(0), f"constraint '{step.constraint}'"
         solved = _solve(size, step.rest, step.coefficient, values, where, step.symbol)
-        _range_checks(solved, info, where)
+        _range_checks(solved, info, where, may_be_negative=step.rest != 0)
         values[step.symbol] = SymbolOp(
             solved, ir.IndexType.get(), ir.FlatSymbolRefAttr.get(step.symbol), opaque(bounds_to_attr(info))
         ).value
@@ -99,8 +99,8 @@ def _solve(
     return quotient
 
 
-def _range_checks(value: ir.Value, info: SymbolInfo, where: str) -> None:
-    if info.min > 0:
+def _range_checks(value: ir.Value, info: SymbolInfo, where: str, *, may_be_negative: bool) -> None:
+    if info.min > 0 or may_be_negative:
         condition = arith.cmpi(_SGE, value, constant_index(info.min))
         check(condition, "symbol_range", f"{where}: '{info.name}' must be at least {info.min}")
     if info.max is not None:

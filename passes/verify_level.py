@@ -298,11 +298,16 @@ def _check_elementwise(level: str, function: Any) -> None:
 
 
 _SHAPE_IN_TENSOR = frozenset(
-    f"stablehlo.{name}"
-    for name in """
-    dynamic_broadcast_in_dim dynamic_conv dynamic_gather dynamic_iota dynamic_pad dynamic_reshape get_dimension_size
-    real_dynamic_slice
-    """.split()
+    [
+        "stablehlo.dynamic_broadcast_in_dim",
+        "stablehlo.dynamic_conv",
+        "stablehlo.dynamic_gather",
+        "stablehlo.dynamic_iota",
+        "stablehlo.dynamic_pad",
+        "stablehlo.dynamic_reshape",
+        "stablehlo.get_dimension_size",
+        "stablehlo.real_dynamic_slice",
+    ]
 )
 
 

@@ -42,7 +42,7 @@ class DType(NamedTuple):
     packed_bits: int | None
 
 
-_ELEMENT_TYPES = {
+_ELEMENT_TYPES: dict[str, Any] = {
     "bool": HalElementType.BOOL_8,
     "int4": HalElementType.SINT_4,
     "uint4": HalElementType.UINT_4,
@@ -166,7 +166,7 @@ def _unpacked(view: Any, dtype: DType, device: Device) -> np.ndarray:
         packed = np.frombuffer(view.map(), np.uint8)
     else:
         length = (size + 1) // 2
-        raw = HalBufferView(view.get_buffer(), (length,), int(HalElementType.UINT_8))
+        raw = HalBufferView(view.get_buffer(), (length,), int(_ELEMENT_TYPES["uint8"]))
         packed = _device_to_host(raw, np.dtype(np.uint8), (length,), device)
     nibbles = np.empty(2 * packed.size, np.uint8)
     nibbles[0::2] = packed & 15

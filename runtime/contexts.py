@@ -1,7 +1,8 @@
 """VM contexts of one module: each serves one thread at a time, so concurrent calls borrow one and give it back.
 
-A context can hold a copy of the weights (those that are packed when it is made), so a module has several contexts only
-if it is small, and makes them only while callers compete; otherwise callers wait. docs/runtime.md has the measurements.
+A context can hold a copy of the weights (those that are packed when it is made), and a device with worker threads is
+busy with one call at a time. So only small modules on local-sync have several contexts, made while callers compete;
+otherwise callers wait for the one context. docs/runtime.md has the measurements.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ _MAX_CONTEXTS = min(8, os.cpu_count() or 1)
 _BUDGET = 8 << 20
 
 
-def context_limit(module_bytes: int) -> int:
-    """How many contexts a module with a file of this size may have: all but the first may take 8 MiB together.
+def context_limit(driver: str, module_bytes: int) -> int:
+    """How many contexts a module with a file of this size may have on a device of this driver.
+
+    On local-sync, where each call runs in its own thread, as many as take 8 MiB besides the first; elsewhere one.
 
     A context holds at most the constants and the machine code of the file. How much it does hold cannot be asked: the
     allocator's statistics leave out what local-task takes from its pools (IREE 3.13).
     """
+    if driver != "local-sync":
+        return 1
     return min(_MAX_CONTEXTS, 1 + _BUDGET // max(module_bytes, 1))
 
 

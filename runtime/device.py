@@ -109,7 +109,8 @@ def _create(options: DeviceOptions) -> Any:
         if flags:
             iree.runtime.flags.parse_flags(*(f"--{name}={value}" for name, value in flags.items()))
         # The public get_driver() returns the same driver each time, with the threads of its first use (IREE 3.13).
-        return _binding.create_hal_driver(options.driver).create_default_device()
+        driver = _binding.create_hal_driver(options.driver)  # pyright: ignore[reportAttributeAccessIssue]
+        return driver.create_default_device()
     except Exception as error:
         first_line = str(error).splitlines()[0] if str(error) else repr(error)
         raise LoadError(f"the device '{options.driver}' cannot be opened: {first_line}") from error

@@ -7,10 +7,11 @@ from typing import Any
 
 from nimble_mlir.driver.compile import compile_program
 from nimble_mlir.driver.options import CompileOptions, iree_flags
+from nimble_mlir.driver.stablehlo import import_stablehlo
 from nimble_mlir.errors import CaptureError
 from nimble_mlir.runtime import Module
 
-__all__ = ["compile"]
+__all__ = ["compile", "compile_stablehlo"]
 
 
 def compile(
@@ -53,3 +54,22 @@ def compile(
         entry = name if name.isidentifier() else "main"
         entries = {entry: (fn, example_args if example_args is not None else (), example_kwargs or {})}
     return compile_program(capture(entries), target, options)
+
+
+def compile_stablehlo(source: Any, target: str = "llvm-cpu", *, options: CompileOptions | None = None) -> Module:
+    """Compiles a StableHLO module with dynamic dimensions: its public functions become the entry points.
+
+    Args:
+      source: MLIR text, MLIR bytecode, a StableHLO portable artifact, or a `jax.export.Exported`.
+      target, options: as for `compile`.
+
+    Returns:
+      A `Module` that takes and returns flat arrays. Each `?` of an argument is a symbol of its own, which may be 0;
+      sizes that the ops demand to be equal are checked at each call.
+
+    Raises:
+      UnsupportedOpError, CompileError: as for `compile`; CompileError also where `source` cannot be read.
+    """
+    options = options or CompileOptions()
+    iree_flags(target, options)
+    return compile_program(import_stablehlo(source), target, options)

@@ -101,9 +101,7 @@ def _file_line(fn: Callable[..., Any]) -> str | None:
     return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else None
 
 
-def _annotate(
-    module: ir.Module, name: str, signature: EntryPoint, traced: Traced, constants: ConstantPool
-) -> None:
+def _annotate(module: ir.Module, name: str, signature: EntryPoint, traced: Traced, constants: ConstantPool) -> None:
     """Names the entry function, states names and dims of its arguments, and puts the constants into its body."""
     functions = [op for op in module.body.operations if op.operation.name == "func.func"]
     main = next(function for function in functions if function.name.value == "main")

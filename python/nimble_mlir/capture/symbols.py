@@ -29,9 +29,7 @@ def make_dims(
         symbols = jax.export.symbolic_shape(names, constraints=tuple(constraints))
     except Exception as error:  # JAX raises several kinds, all of them about the text given
         raise CaptureError(f"nm.dims({names!r}): {error}") from error
-    values = {
-        name: tuple(sizes) if isinstance(sizes, Sequence) else (sizes,) for name, sizes in (likely or {}).items()
-    }
+    values = {name: tuple(sizes) if isinstance(sizes, Sequence) else (sizes,) for name, sizes in (likely or {}).items()}
     known = {str(symbol) for symbol in symbols}
     unknown = sorted(set(values) - known)
     if unknown:

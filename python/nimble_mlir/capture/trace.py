@@ -63,6 +63,8 @@ def trace(fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], s
 
 def _trace_failure(name: str, error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
+    if isinstance(error, jax.errors.InconclusiveDimensionOperation):
+        text = f"{text.partition('This error arises')[0].strip()}\nState what holds: nm.dims(…, constraints=[…])."
     return f"JAX cannot trace '{name}' with these example arguments: {type(error).__name__}: {text}"
 
 
@@ -108,9 +110,7 @@ def _check_supported(closed: Any) -> None:
                 "module runs on one device"
             )
         if name in ("shard_map", "pmap", "xla_pmap", "psum", "all_gather", "all_to_all", "ppermute", "axis_index"):
-            raise UnsupportedOpError(
-                f"{where}: '{name}' spans several devices; a compiled module runs on one device"
-            )
+            raise UnsupportedOpError(f"{where}: '{name}' spans several devices; a compiled module runs on one device")
     for effect in closed.jaxpr.effects:
         raise UnsupportedOpError(
             f"the function has the side effect {type(effect).__name__}, which a compiled module cannot have"

@@ -71,7 +71,7 @@ class Tree:
             return Tree(node_type.__name__.lower(), tuple(auxiliary), children)
         name = f"{node_type.__module__}:{node_type.__qualname__}"
         if issubclass(node_type, tuple) and hasattr(node_type, "_fields") and auxiliary in (None, node_type):
-            return Tree("namedtuple", tuple(node_type._fields), children, name)
+            return Tree("namedtuple", tuple(getattr(node_type, "_fields", ())), children, name)
         leaves = (LEAF,) * treedef.num_leaves
         return Tree("custom", children=leaves, type=name, note=str(treedef))
 

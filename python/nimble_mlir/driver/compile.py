@@ -16,6 +16,7 @@ from nimble_mlir.mlir import ir
 from nimble_mlir.passes.base import entry_functions
 from nimble_mlir.passes.pipeline import run_default
 from nimble_mlir.passes.program import Program
+from nimble_mlir.passes.signature import entry_point
 from nimble_mlir.runtime import Module
 from nimble_mlir.runtime.loader import open_module
 
@@ -35,16 +36,19 @@ _iree_log = logging.getLogger("nimble_mlir.iree")
 def compile_program(program: Program, target: str, options: CompileOptions) -> Module:
     """Runs the passes and the IREE compiler; raises CompileError or UnsupportedOpError with the user's file:line."""
     flags = iree_flags(target, options)
-    signature = Signature(program.entries, nimble_mlir.__version__, compiler_version(), target)
     stages: dict[str, str] = {}
 
-    def keep(stage: str, module: ir.Module) -> None:
+    def reached(stage: str, module: ir.Module) -> None:
+        if stage == "nimble":
+            for function in entry_functions(module):
+                program.entries.setdefault(function.name.value, entry_point(function))
         if options.keep_ir:
             stages[stage] = module.operation.get_asm(large_elements_limit=_TEXT_ELEMENTS)
 
     with program.context, ir.Location.unknown():
-        keep("stablehlo", program.module)
-        run_default(program.module, on_stage=keep)
+        reached("stablehlo", program.module)
+        run_default(program.module, on_stage=reached)
+        signature = Signature(program.entries, nimble_mlir.__version__, compiler_version(), target)
         _state_signature(program.module, signature)
     with tempfile.TemporaryDirectory(prefix="nimble-") as folder:
         source, output = Path(folder) / "module.mlirbc", Path(folder) / "module.vmfb"

@@ -67,13 +67,14 @@ def test_trees_agree_with_jax(value: Any) -> None:
 def test_other_structures_are_refused_as_jax_does(value: Any, other: Any) -> None:
     tree_util = pytest.importorskip("jax").tree_util
     tree = Tree.from_treedef(tree_util.tree_structure(value))
+    refusal = None
     try:
-        leaves = flatten(tree, other, "x")
+        assert len(flatten(tree, other, "x")) == tree.num_leaves
     except ShapeError as error:
+        refusal = str(error)
+    if refusal is not None:
         assert tree_util.tree_structure(other) != tree_util.tree_structure(value)
-        assert "'x" in str(error)
-    else:
-        assert len(leaves) == tree.num_leaves
+        assert "'x" in refusal
 
 
 def test_structure_messages() -> None:
@@ -124,7 +125,7 @@ def test_trees_that_cannot_be_described() -> None:
     fails(Tree.from_treedef, treedef, message="dictionary key (1, 2) is not a str, int or bool", error=CaptureError)
     fails(Tree.from_json, {"set": []}, message="unknown pytree node 'set' in the signature", error=LoadError)
     for data in (3, {"list": 3}, {"dict": [1]}, {"list": [], "dict": []}, {"custom": ["a"]}, "x"):
-        with pytest.raises(LoadError, match="^malformed pytree structure in the signature: "):
+        with pytest.raises(LoadError, match=r"^malformed pytree structure in the signature: "):
             Tree.from_json(data)
 
 
@@ -190,9 +191,9 @@ def test_signature_messages() -> None:
         text.replace('"arguments"', '"argument"'),
         text.replace('"n"', '"n +"'),
     ):
-        with pytest.raises(LoadError, match="^malformed signature in the module: "):
+        with pytest.raises(LoadError, match=r"^malformed signature in the module: "):
             Signature.from_json(broken)
-    with pytest.raises(ValueError, match="entry 'f': 1 arguments for a structure of 2 leaves"):
+    with pytest.raises(ValueError, match=r"entry 'f': 1 arguments for a structure of 2 leaves"):
         EntryPoint("f", (ArgumentSpec("x", "float32", ()),), (), CallTree.of_arrays("x", "y"), NONE)
 
 

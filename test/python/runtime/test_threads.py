@@ -124,8 +124,9 @@ def test_pool(available: int, limit: int, expected: int) -> None:
 
 def test_pool_limits() -> None:
     processors = min(8, os.cpu_count() or 1)
-    assert [context_limit(size) for size in (0, 1000, 1 << 20, (8 << 20) + 1, 1 << 30)] == [processors] * 3 + [1, 1]
-    assert context_limit(8 << 20) == min(2, processors)
+    limits = [context_limit("local-sync", size) for size in (0, 1000, 1 << 20, 8 << 20, (8 << 20) + 1, 1 << 30)]
+    assert limits == [processors] * 3 + [min(2, processors), 1, 1]
+    assert context_limit("local-task", 1000) == context_limit("vulkan", 1000) == 1
 
 
 def test_pool_reports_the_first_failure() -> None:

@@ -1,0 +1,43 @@
+// RUN: %nimble-opt %s --split-input-file --nimble-bind-symbols --nimble-infer-dims --verify-diagnostics | FileCheck %s
+
+// Batch dims from the indices, offset dims from the slice sizes.
+// CHECK-LABEL: func.func @gather
+func.func @gather(%x: tensor<?x4xf32> {nimble.name = "x"}, %i: tensor<?x?x1xi32> {nimble.name = "i"}) {
+  // CHECK: "stablehlo.gather"{{.*}} -> tensor<?x?x4xf32, #nimble.dims<[@i_0, @i_1, 4]>>
+  %0 = "stablehlo.gather"(%x, %i) <{dimension_numbers = #stablehlo.gather<offset_dims = [2], collapsed_slice_dims = [0], start_index_map = [0], index_vector_dim = 2>, slice_sizes = array<i64: 1, 4>}> : (tensor<?x4xf32>, tensor<?x?x1xi32>) -> tensor<?x?x4xf32>
+  // CHECK: "stablehlo.gather"{{.*}} -> tensor<4x?x?xf32, #nimble.dims<[4, @i_0, @i_1]>>
+  %1 = "stablehlo.gather"(%x, %i) <{dimension_numbers = #stablehlo.gather<offset_dims = [0], collapsed_slice_dims = [0], start_index_map = [0], index_vector_dim = 2>, slice_sizes = array<i64: 1, 4>}> : (tensor<?x4xf32>, tensor<?x?x1xi32>) -> tensor<4x?x?xf32>
+  return
+}
+
+// -----
+
+// CHECK-LABEL: func.func @batched_gather
+// CHECK:         "stablehlo.gather"{{.*}} -> tensor<?x?xf32, #nimble.dims<[@b, @n]>>
+func.func @batched_gather(%x: tensor<?x?xf32> {nimble.dims = [@b, @s]}, %i: tensor<?x?x1xi32> {nimble.dims = [@b, @n, 1]}) attributes {nimble.symbols = {b = {}, s = {}, n = {}}} {
+  %0 = "stablehlo.gather"(%x, %i) <{dimension_numbers = #stablehlo.gather<collapsed_slice_dims = [1], operand_batching_dims = [0], start_indices_batching_dims = [0], start_index_map = [1], index_vector_dim = 2>, slice_sizes = array<i64: 1, 1>}> : (tensor<?x?xf32>, tensor<?x?x1xi32>) -> tensor<?x?xf32>
+  return
+}
+
+// -----
+
+// CHECK-LABEL: func.func @dynamic_gather
+// CHECK:         "stablehlo.dynamic_gather"{{.*}} -> tensor<?x?xf32, #nimble.dims<[@n, "s - 1"]>>
+func.func @dynamic_gather(%s: tensor<i32> {jax.global_constant = "s"}, %x: tensor<?x?xf32> {nimble.dims = [@b, @s]}, %i: tensor<?x1xi32> {nimble.dims = [@n, 1]}) attributes {nimble.symbols = {b = {}, s = {min = 1}, n = {}}} {
+  %one = stablehlo.constant dense<1> : tensor<i32>
+  %width = stablehlo.subtract %s, %one : tensor<i32>
+  %unit = stablehlo.constant dense<1> : tensor<1xi32>
+  %width1 = stablehlo.reshape %width : (tensor<i32>) -> tensor<1xi32>
+  %sizes = stablehlo.concatenate %unit, %width1, dim = 0 : (tensor<1xi32>, tensor<1xi32>) -> tensor<2xi32>
+  %0 = "stablehlo.dynamic_gather"(%x, %i, %sizes) <{dimension_numbers = #stablehlo.gather<offset_dims = [1], collapsed_slice_dims = [0], start_index_map = [0], index_vector_dim = 1>}> : (tensor<?x?xf32>, tensor<?x1xi32>, tensor<2xi32>) -> tensor<?x?xf32>
+  return
+}
+
+// -----
+
+// CHECK-LABEL: func.func @top_k
+// CHECK:         stablehlo.custom_call @nimble.chlo.top_k{{.*}} -> (tensor<?x3xf32, #nimble.dims<[@x_0, 3]>>, tensor<?x3xi32, #nimble.dims<[@x_0, 3]>>)
+func.func @top_k(%x: tensor<?x?xf32> {nimble.name = "x"}) {
+  %0:2 = stablehlo.custom_call @nimble.chlo.top_k(%x) {api_version = 4 : i32, backend_config = {k = 3 : i64}} : (tensor<?x?xf32>) -> (tensor<?x3xf32>, tensor<?x3xi32>)
+  return
+}

@@ -1,0 +1,142 @@
+"""The one tolerance table of the tests: how far a result may lie from JAX's, by dtype and kind of computation.
+
+JAX on the CPU is the reference. Both sides round, fuse and order their sums in their own way, so a bound is not 0 where
+either may; it is derived from eps of the dtype (half the gap above 1), never fitted to a run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import ml_dtypes
+import numpy as np
+
+__all__ = ["KINDS", "assert_agrees", "assert_same_bits", "tolerance"]
+
+# Gap between 1 and the next number: the unit of all bounds below.
+_EPS = {
+    "float64": 2.0**-52,
+    "float32": 2.0**-23,
+    "bfloat16": 2.0**-7,
+    "float16": 2.0**-10,
+    "complex64": 2.0**-23,
+    "complex128": 2.0**-52,
+}
+
+# Units (of eps) by kind: (relative to the element, relative to the largest finite magnitude in the array).
+#
+# exact           One correctly rounded operation or none (add, max, select, data movement): no difference at all.
+# elementwise     A short chain of correctly rounded operations: the two compilers may contract a * b + c to an fma or
+#                 not, half an ulp an operation; 4 allows a chain of eight. Cancellation in the chain is relative to the
+#                 terms, hence the same 4 against the array's largest.
+# transcendental  exp, log, tanh, erf …: XLA and IREE have their own polynomials, each promised to about 4 ulp in f32;
+#                 8 for two of them, doubled for a chain of two. tanh and log1p near 0 are accurate absolutely only.
+# reduction       A sum of n terms in another order: error at most (n - 1) * eps/2 * sum|x|. Tests sum up to a few
+#                 hundred terms of like magnitude; errors of random sign grow with sqrt(n), so 64 is beyond n = 1000.
+# contraction     The same sum after products, once or twice in a program; XLA and IREE may fuse or not.
+# model           A whole network of layers in series, each a contraction and a normalization that keeps the scale: the
+#                 errors of layers add. 1000 units of f32 are 1.2e-4 of the largest activation, what BERT-like models of
+#                 a few layers stay well under (measured 2e-6 to 2e-5), and what any wrong index exceeds by far.
+_UNITS: dict[str, tuple[float, float]] = {
+    "exact": (0, 0),
+    "elementwise": (4, 4),
+    "transcendental": (16, 8),
+    "reduction": (64, 64),
+    "contraction": (128, 128),
+    "model": (1000, 1000),
+}
+
+# In bf16 and f16 an eps is so large that multiples of it hide errors. There intermediate results are rounded at other
+# places: XLA on the CPU computes in f32 and rounds after each operation, IREE where a dispatch ends. One more or one
+# less rounding an operation is half a unit; a chain of 4 is 2, a normalized network of a few layers 8 (random signs).
+_NARROW_UNITS: dict[str, tuple[float, float]] = {
+    "exact": (0, 0),
+    "elementwise": (2, 2),
+    "transcendental": (2, 2),
+    "reduction": (4, 4),
+    "contraction": (4, 4),
+    "model": (8, 8),
+}
+
+KINDS = tuple(_UNITS)
+
+
+def tolerance(dtype: Any, kind: str) -> tuple[float, float]:
+    """(relative to the element, relative to the array's largest finite magnitude); (0, 0) for integers and booleans."""
+    name = np.dtype(dtype).name
+    if name not in _EPS:
+        return 0.0, 0.0
+    table = _NARROW_UNITS if name in ("bfloat16", "float16") else _UNITS
+    relative, of_largest = table[kind]
+    return relative * _EPS[name], of_largest * _EPS[name]
+
+
+def assert_agrees(got: Any, expected: Any, kind: str = "model") -> None:
+    """Asserts that two pytrees agree: structure, dtypes, shapes, places of NaN and infinities, signs of infinities, and
+    values within the tolerance of `kind`. Raises AssertionError that names the leaf and its worst element."""
+    got_leaves, got_tree = jax.tree_util.tree_flatten_with_path(got)
+    expected_leaves, expected_tree = jax.tree_util.tree_flatten_with_path(expected)
+    assert got_tree == expected_tree, f"structure {got_tree}, expected {expected_tree}"
+    for (path, leaf), (_, reference) in zip(got_leaves, expected_leaves, strict=True):
+        _assert_leaf(jax.tree_util.keystr(path) or "result", _array(leaf), _array(reference), kind)
+
+
+def assert_same_bits(got: Any, expected: Any) -> None:
+    """Asserts that two pytrees of arrays are equal bit for bit."""
+    assert_agrees(got, expected, "exact")
+
+
+def _array(leaf: Any) -> np.ndarray:
+    if jax.dtypes.issubdtype(getattr(leaf, "dtype", np.float32), jax.dtypes.prng_key):
+        leaf = jax.random.key_data(leaf)
+    return np.asarray(leaf)
+
+
+def _assert_leaf(name: str, got: np.ndarray, expected: np.ndarray, kind: str) -> None:
+    assert got.dtype == expected.dtype, f"{name}: dtype {got.dtype}, expected {expected.dtype}"
+    assert got.shape == expected.shape, f"{name}: shape {got.shape}, expected {expected.shape}"
+    if expected.dtype.name not in _EPS:
+        wrong = got != expected
+    else:
+        wrong = ~_close(got, expected, kind)
+    if wrong.any():
+        worst = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise AssertionError(
+            f"{name}: {int(wrong.sum())} of {wrong.size} elements of shape {got.shape} {got.dtype} differ ({kind}); "
+            f"first at {worst}: got {got[worst]!r}, expected {expected[worst]!r}"
+        )
+
+
+def _close(got: np.ndarray, expected: np.ndarray, kind: str) -> np.ndarray:
+    if expected.dtype.kind == "c":
+        # Each part on its own, but against the magnitude of the whole: an error of the product turns the phase.
+        scale = _largest(np.abs(expected))
+        real = _close_parts(got.real, expected.real, kind, scale, np.abs(expected))
+        return real & _close_parts(got.imag, expected.imag, kind, scale, np.abs(expected))
+    wide = np.float64
+    a, b = got.astype(wide), expected.astype(wide)
+    relative, of_largest = tolerance(expected.dtype, kind)
+    return _within(a, b, relative * np.abs(b) + of_largest * _largest(np.abs(b)))
+
+
+def _close_parts(got: np.ndarray, expected: np.ndarray, kind: str, largest: float, size: np.ndarray) -> np.ndarray:
+    relative, of_largest = tolerance(expected.dtype, kind)
+    a, b = got.astype(np.float64), expected.astype(np.float64)
+    return _within(a, b, relative * size + of_largest * largest)
+
+
+def _within(a: np.ndarray, b: np.ndarray, bound: np.ndarray) -> np.ndarray:
+    finite = np.isfinite(a) & np.isfinite(b)
+    with np.errstate(invalid="ignore"):
+        near = np.abs(a - b) <= bound
+    same_special = (np.isnan(a) & np.isnan(b)) | (a == b)
+    return np.where(finite, near, same_special)
+
+
+def _largest(magnitudes: np.ndarray) -> float:
+    finite = magnitudes[np.isfinite(magnitudes)]
+    return float(finite.max()) if finite.size else 0.0
+
+
+assert ml_dtypes.bfloat16  # registers bfloat16 with numpy
