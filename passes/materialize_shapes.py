@@ -21,6 +21,7 @@ from nimble_mlir.dialects import (
 from nimble_mlir.dims import DimExpr
 from nimble_mlir.mlir import arith, ir, tensor
 
+from .assertions import TARGET, lower_assertion
 from .base import ModulePass, entry_functions, fail
 from .shape_functions import custom_call_target
 from .shape_values import Contents, ShapeValues
@@ -58,6 +59,9 @@ class _Materializer:
         operations = [op.operation for op in self.block.operations]
         for op in operations:
             self.values.visit(op)
+        for op in [op for op in operations if custom_call_target(op) == TARGET]:
+            operations.remove(op)
+            lower_assertion(op, self.values, self.builder)
         for op in operations:
             rewrite = _REWRITES.get(custom_call_target(op) or op.name)
             if rewrite is not None:
@@ -91,7 +95,7 @@ class _Materializer:
             element = ir.RankedTensorType(result.type).element_type
             scalars = [arith.index_cast(element, index) for index in indices]
             replacement = tensor.from_elements(result.type, scalars)
-        result.replace_all_uses_except(replacement, replacement.owner)
+        result.replace_all_uses_except(replacement, replacement.owner.operation)
 
 
 def _dims(value: ir.Value) -> tuple[DimExpr, ...]:

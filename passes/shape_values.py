@@ -17,7 +17,7 @@ from nimble_mlir.dialects import dims_of
 from nimble_mlir.dims import Call, DimExpr, Proof, Scope, dim_max, dim_min, floordiv, mod
 from nimble_mlir.mlir import ir
 
-__all__ = ["MAX_ELEMENTS", "Contents", "ShapeValues"]
+__all__ = ["MAX_ELEMENTS", "Contents", "Element", "ShapeValues"]
 
 MAX_ELEMENTS = 64
 
@@ -43,6 +43,11 @@ class ShapeValues:
         if elements is None or not all(isinstance(element, DimExpr) for element in elements):
             return None
         return elements
+
+    def element(self, value: ir.Value) -> Element:
+        """The one element of a scalar, as it is known: an expression, a bool, a term; None where it is unknown."""
+        elements = self._contents.get(value)
+        return elements[0] if elements is not None else None
 
     def set(self, value: ir.Value, elements: Sequence[Element]) -> None:
         """States the contents of a value, such as an argument that is known to be a size."""
@@ -185,6 +190,10 @@ def _add(values: ShapeValues, op: Any, lhs: Element, rhs: Element) -> Element:
 
 def _compare(values: ShapeValues, op: Any, lhs: Element, rhs: Element) -> Element:
     direction = str(op.attributes["comparison_direction"]).split()[-1].rstrip(">")
+    if isinstance(rhs, bool) and direction in ("EQ", "NE"):
+        # jax.numpy.logical_and compares its operands with false.
+        same = rhs == (direction == "EQ")
+        return lhs if same else _logic("not")(values, op, lhs)
     condition: Element = {
         "EQ": lambda: ("eq", lhs, rhs),
         "NE": lambda: ("not", ("eq", lhs, rhs)),
@@ -244,7 +253,9 @@ def _floor_select(values: ShapeValues, condition: Element, on_true: Element, on_
         ("not", ("eq", _sign(values, lhs), _sign(values, rhs))),
         ("not", ("eq", ("rem", lhs, rhs), _ZERO)),
     }
-    if isinstance(condition, tuple) and condition[0] == "and" and set(condition[1:]) == expected:
+    # A comparison of signs that was decided has become True: then only the rest of the condition is seen.
+    undecided = {part for part in expected if values.decide(part) is not True}
+    if isinstance(condition, tuple) and condition[0] == "and" and {*condition[1:]} - {True} == undecided:
         return _positive_divisor(values, floordiv, lhs, rhs)
     return None
 
@@ -345,6 +356,8 @@ def _symbol(values: ShapeValues, op: Any, operands: Any, count: int) -> Sequence
 
 def _convert(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element] | None:
     source = ir.RankedTensorType(op.operands[0].type).element_type
+    if op.operands[0].type == op.results[0].type:
+        return operands[0]
     return operands[0] if isinstance(source, ir.IntegerType | ir.IndexType) and operands[0] is not None and all(
         not isinstance(e, bool) for e in operands[0]
     ) else None

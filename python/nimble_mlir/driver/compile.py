@@ -8,15 +8,20 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nimble_mlir
 from nimble_mlir.dims.signature import REFLECTION_KEY, Signature
 from nimble_mlir.mlir import ir
 from nimble_mlir.passes.base import entry_functions
+from nimble_mlir.passes.buffers import updated_arguments, work_bound
 from nimble_mlir.passes.pipeline import run_default
 from nimble_mlir.passes.program import Program
 from nimble_mlir.passes.signature import entry_point
+from nimble_mlir.passes.symbol_table import SymbolTable
 from nimble_mlir.runtime import Module
 from nimble_mlir.runtime.loader import open_module
 
@@ -25,6 +30,9 @@ from .iree import compile_file, compiler_version
 from .options import CompileOptions, iree_flags
 
 __all__ = ["compile_program"]
+
+# Scalar operations of a call up to which one thread is faster than several: about 20 µs of work.
+_SMALL_WORK = 1 << 17
 
 # Longer inline constants are elided in the text that `Module.ir` keeps.
 _TEXT_ELEMENTS = 1024
@@ -37,18 +45,24 @@ def compile_program(program: Program, target: str, options: CompileOptions) -> M
     """Runs the passes and the IREE compiler; raises CompileError or UnsupportedOpError with the user's file:line."""
     flags = iree_flags(target, options)
     stages: dict[str, str] = {}
+    work: list[int | None] = []
 
     def reached(stage: str, module: ir.Module) -> None:
         if stage == "nimble":
             for function in entry_functions(module):
                 program.entries.setdefault(function.name.value, entry_point(function))
+        if stage == "shapes":
+            work.extend(work_bound(function, SymbolTable(function).scope) for function in entry_functions(module))
+        if stage == "linalg":
+            for function in entry_functions(module):
+                _state_updates(program, function)
         if options.keep_ir:
             stages[stage] = module.operation.get_asm(large_elements_limit=_TEXT_ELEMENTS)
 
     with program.context, ir.Location.unknown():
         reached("stablehlo", program.module)
         run_default(program.module, on_stage=reached)
-        signature = Signature(program.entries, nimble_mlir.__version__, compiler_version(), target)
+        signature = Signature(program.entries, nimble_mlir.__version__, compiler_version(), target, _driver(target, work))
         _state_signature(program.module, signature)
     with tempfile.TemporaryDirectory(prefix="nimble-") as folder:
         source, output = Path(folder) / "module.mlirbc", Path(folder) / "module.vmfb"
@@ -60,6 +74,22 @@ def compile_program(program: Program, target: str, options: CompileOptions) -> M
         add_weights(output, program.constants)
         # The mapping outlives the directory entry, so the file can go with the directory.
         return open_module(output, verify=False, ir_stages=stages, live_treedefs=program.treedefs)
+
+
+def _driver(target: str, work: Sequence[int | None]) -> str | None:
+    """The device driver to recommend: waking worker threads costs more than a small function takes on one."""
+    small = all(bound is not None and bound <= _SMALL_WORK for bound in work)
+    return "local-sync" if target == "llvm-cpu" and small else None
+
+
+def _state_updates(program: Program, function: Any) -> None:
+    """Marks the arguments that are never written to: the runtime may hand over the caller's own memory for them."""
+    entry = program.entries[function.name.value]
+    updated = updated_arguments(function)
+    arguments = tuple(
+        replace(argument, read_only=position not in updated) for position, argument in enumerate(entry.arguments)
+    )
+    program.entries[entry.name] = replace(entry, arguments=arguments)
 
 
 def _state_signature(module: ir.Module, signature: Signature) -> None:
