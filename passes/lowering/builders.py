@@ -94,6 +94,10 @@ class LoweringContext:
 
     def transpose(self, value: ir.Value, permutation: Sequence[int]) -> ir.Value:
         """Dimension i of the result is dimension `permutation[i]` of `value`."""
+        source = value.owner
+        if not isinstance(source, ir.Block) and source.operation.name == "linalg.transpose":
+            inner = list(source.operation.attributes["permutation"])
+            return self.transpose(source.operation.operands[0], [inner[axis] for axis in permutation])
         if list(permutation) == list(range(len(permutation))):
             return value
         dims = self.dims(value)

@@ -24,6 +24,9 @@ def dot_general(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     batch = list(numbers.lhs_batching_dimensions), list(numbers.rhs_batching_dimensions)
     contract = list(numbers.lhs_contracting_dimensions), list(numbers.rhs_contracting_dimensions)
     lhs, rhs, result = op.operands[0], op.operands[1], op.results[0]
+    swap = _read_columns_first(op, len(batch[0]))
+    if swap:
+        lhs, rhs, batch, contract = rhs, lhs, batch[::-1], contract[::-1]
     lhs_dims, rhs_dims = ctx.dims(lhs), ctx.dims(rhs)
     rows = [i for i in range(len(lhs_dims)) if i not in batch[0] + contract[0]]
     columns = [i for i in range(len(rhs_dims)) if i not in batch[1] + contract[1]]
@@ -44,7 +47,28 @@ def dot_general(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     linalg.fill_builtin_region(contraction.operation)
     value = contraction.results[0]
     expanded = _ungrouped(ctx, value, [*([batch_dims] if batch_dims else []), row_dims, column_dims])
+    if swap:
+        count, first, second = len(batch_dims), len(row_dims), len(column_dims)
+        axes = [*range(count), *range(count + first, count + first + second), *range(count, count + first)]
+        expanded = ctx.transpose(expanded, axes)
     return [unrealized_cast(expanded, tensor_type(ctx.dims(expanded), element)) if unsigned else expanded]
+
+
+def _read_columns_first(op: Any, batch: int) -> bool:
+    """Whether the only use of a product is a transpose that puts a dimension of the right operand before those of the
+    left one: then the product of the swapped operands needs less of a transpose (einsum writes attention so)."""
+    uses = list(op.results[0].uses)
+    if len(uses) != 1 or uses[0].owner.operation.name != "stablehlo.transpose":
+        return False
+    free = [axis for axis in uses[0].owner.operation.attributes["permutation"] if axis >= batch]
+    columns = len(ir.RankedTensorType(op.operands[1].type).shape) - batch - _contracted(op)
+    first_column = len(free) - columns
+    return 0 < columns < len(free) and batch + first_column == free[0]
+
+
+def _contracted(op: Any) -> int:
+    numbers = stablehlo.DotDimensionNumbers(op.attributes["dot_dimension_numbers"])
+    return len(numbers.rhs_contracting_dimensions)
 
 
 def _grouped(

@@ -127,6 +127,12 @@ def broadcast_in_dim(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     return [ctx.generic([], [], type_, body)]
 
 
+@lowering("stablehlo.transpose")
+def transpose(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
+    """`linalg.transpose`; a transpose of a transpose is one."""
+    return [ctx.transpose(op.operands[0], [int(axis) for axis in op.attributes["permutation"]])]
+
+
 @lowering("nimble.iota")
 def iota(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     """Each element is its index in one dimension."""
@@ -179,71 +185,3 @@ def concatenate(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     if len(operands) == 1:
         return [ctx.cast(operands[0], dims)]
     return [tensor.ConcatOp(result.type, axis, operands).result]
-
-
-@lowering("nimble.slice")
-def slice_(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
-    """`tensor.extract_slice` with the start and stride values and the result's sizes."""
-    rank = len(ctx.dims(op.operands[0]))
-    start, stride = op.operands[1 : 1 + rank], op.operands[1 + 2 * rank : 1 + 3 * rank]
-    return [extract_slice(ctx, op.operands[0], list(start), op.results[0].type, list(stride))]
-
-
-def extract_slice(
-    ctx: LoweringContext,
-    value: ir.Value,
-    offsets: Sequence[ir.Value],
-    result: ir.RankedTensorType,
-    strides: Sequence[ir.Value],
-) -> ir.Value:
-    """`tensor.extract_slice` whose offsets and strides are values and whose sizes are the result's."""
-    from nimble_mlir.dialects import DYNAMIC, dims_of
-
-    dims = dims_of(result)
-    assert dims is not None
-    rank = len(dims)
-    return tensor.ExtractSliceOp(
-        result,
-        value,
-        list(offsets),
-        ctx.sizes.sizes(dims),
-        list(strides),
-        ir.DenseI64ArrayAttr.get([DYNAMIC] * rank),
-        ir.DenseI64ArrayAttr.get(list(result.shape)),
-        ir.DenseI64ArrayAttr.get([DYNAMIC] * rank),
-    ).result
-
-
-@lowering("nimble.pad", "stablehlo.pad")
-def pad(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
-    """Each result element reads the operand, or the padding value where it lies in the padding."""
-    operand, value, result = op.operands[0], op.operands[1], op.results[0]
-    source, target = ctx.dims(operand), ctx.dims(result)
-    rank = len(source)
-    if op.name == "nimble.pad":
-        low = list(op.operands[2 : 2 + rank])
-        interior = list(op.operands[2 + 2 * rank : 2 + 3 * rank])
-    else:
-        low = [constant_index(int(v)) for v in op.attributes["edge_padding_low"]]
-        interior = [constant_index(int(v)) for v in op.attributes["interior_padding"]]
-    spacing = [arith.addi(between, constant_index(1)) for between in interior]
-    sizes = ctx.sizes.values(source)
-    padding = tensor.extract(value, [])
-
-    def body() -> ir.Value:
-        inside = None
-        indices = []
-        for axis in range(rank):
-            shifted = arith.subi(index_of(axis), low[axis])
-            quotient = arith.floordivsi(shifted, spacing[axis])
-            exact = arith.cmpi(0, arith.muli(quotient, spacing[axis]), shifted)
-            # One unsigned comparison holds for 0 <= quotient < size.
-            here = arith.andi(exact, arith.cmpi(6, quotient, sizes[axis]))
-            inside = here if inside is None else arith.andi(inside, here)
-            last = arith.maxsi(arith.subi(sizes[axis], constant_index(1)), constant_index(0))
-            indices.append(arith.maxsi(arith.minsi(quotient, last), constant_index(0)))
-        return arith.select(inside, extract(operand, indices), padding)
-
-    if rank == 0:
-        return [operand]
-    return [ctx.generic([], [], tensor_type(target, element_type_of(result)), body)]

@@ -1,0 +1,117 @@
+"""The body of a reduction, window or comparison: StableHLO on 0-d tensors into arith on scalars.
+
+In: a region whose block arguments are 0-d tensors, and scalars for them. Out: the scalars that it returns, computed at the
+insertion point. One table, op name → arith; an op that it lacks is an UnsupportedOpError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nimble_mlir.errors import UnsupportedOpError
+from nimble_mlir.mlir import arith, ir
+from nimble_mlir.mlir import complex as complex_dialect
+
+from ..base import fail
+from .builders import element_type_of
+from .signedness import is_unsigned, reinterpret, signless
+
+__all__ = ["scalar_body"]
+
+
+def scalar_body(region: Any, scalars: Sequence[ir.Value]) -> list[ir.Value]:
+    """Emits the region's computation on `scalars` (of the block arguments' element types) and returns its results."""
+    block = region.blocks[0]
+    values: dict[ir.Value, ir.Value] = dict(zip(block.arguments, scalars, strict=True))
+    results: list[ir.Value] = []
+    for op in block.operations:
+        operation = op.operation
+        # A value from outside of the region is a 0-d tensor.
+        operands = [values[v] if v in values else _outer(v) for v in operation.operands]
+        if operation.name in ("stablehlo.return", "func.return"):
+            results = operands
+            continue
+        rule = _RULES.get(operation.name)
+        if rule is None or operation.results[0].type.rank != 0:
+            raise fail(operation, f"'{operation.name}' in the body of a reduction is not supported", UnsupportedOpError)
+        values[operation.results[0]] = rule(operation, operands)
+    return results
+
+
+def _outer(value: ir.Value) -> ir.Value:
+    from nimble_mlir.mlir import tensor
+
+    return tensor.extract(value, [])
+
+
+def _constant(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
+    element = element_type_of(op.results[0])
+    if isinstance(element, ir.ComplexType):
+        raise fail(op, "complex constants in the body of a reduction are not supported", UnsupportedOpError)
+    value = op.attributes["value"].get_splat_value().value
+    return reinterpret(arith.constant(signless(element), value), element)
+
+
+def _of(
+    floats: Callable[..., ir.Value] | None,
+    signed: Callable[..., ir.Value] | None,
+    unsigned: Callable[..., ir.Value] | None = None,
+    booleans: Callable[..., ir.Value] | None = None,
+    complexes: Callable[..., ir.Value] | None = None,
+) -> Callable[[Any, Sequence[ir.Value]], ir.Value]:
+    """A rule by kind of element; `unsigned` and `booleans` are as `signed` where they are not given."""
+
+    def rule(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
+        element = element_type_of(op.results[0])
+        if isinstance(element, ir.ComplexType):
+            function = complexes
+        elif not isinstance(element, ir.IntegerType):
+            function = floats
+        elif element.width == 1:
+            function = booleans or signed
+        else:
+            function = (unsigned or signed) if is_unsigned(element) else signed
+        if function is None:
+            raise fail(op, f"'{op.name}' on {element} in the body of a reduction is not supported", UnsupportedOpError)
+        plain = [reinterpret(operand, signless(operand.type)) for operand in operands]
+        return reinterpret(function(*plain), element)
+
+    return rule
+
+
+_PREDICATES = {"EQ": 0, "NE": 1, "LT": 2, "LE": 3, "GT": 4, "GE": 5}
+_FLOAT_PREDICATES = {"EQ": 1, "NE": 13, "LT": 4, "LE": 5, "GT": 2, "GE": 3}  # ordered; NE is unordered
+
+
+def _compare(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
+    direction = str(op.attributes["comparison_direction"]).split()[-1].rstrip(">")
+    element = operands[0].type
+    lhs, rhs = (reinterpret(operand, signless(element)) for operand in operands)
+    if not isinstance(element, ir.IntegerType):
+        if "TOTALORDER" in str(op.attributes["compare_type"] if "compare_type" in op.attributes else ""):
+            raise fail(op, "a total order of floats in the body of a reduction is not supported", UnsupportedOpError)
+        return arith.cmpf(_FLOAT_PREDICATES[direction], lhs, rhs)
+    predicate = _PREDICATES[direction]
+    # Booleans are unsigned, too: true is 1, not -1.
+    return arith.cmpi(predicate + 4 if predicate >= 2 and (is_unsigned(element) or element.width == 1) else predicate, lhs, rhs)
+
+
+def _select(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
+    return arith.select(*operands)
+
+
+Rule = Callable[[Any, Sequence[ir.Value]], ir.Value]
+_RULES: dict[str, Rule] = {
+    "stablehlo.add": _of(arith.addf, arith.addi, booleans=arith.ori, complexes=complex_dialect.add),
+    "stablehlo.and": _of(None, arith.andi),
+    "stablehlo.compare": _compare,
+    "stablehlo.constant": _constant,
+    "stablehlo.maximum": _of(arith.maximumf, arith.maxsi, arith.maxui, arith.ori),
+    "stablehlo.minimum": _of(arith.minimumf, arith.minsi, arith.minui, arith.andi),
+    "stablehlo.multiply": _of(arith.mulf, arith.muli, booleans=arith.andi, complexes=complex_dialect.mul),
+    "stablehlo.or": _of(None, arith.ori),
+    "stablehlo.select": _select,
+    "stablehlo.subtract": _of(arith.subf, arith.subi, complexes=complex_dialect.sub),
+    "stablehlo.xor": _of(None, arith.xori),
+}

@@ -1,0 +1,117 @@
+// RUN: %nimble-opt %s --split-input-file --nimble-inline-calls --verify-diagnostics | FileCheck %s
+
+// CHECK-LABEL: func.func @nested
+// CHECK-SAME:    %[[X:.*]]: tensor<4xf32>
+// CHECK:         %[[COS:.*]] = stablehlo.cosine %[[X]]
+// CHECK:         %[[SIN:.*]] = stablehlo.sine %[[COS]]
+// CHECK:         return %[[SIN]]
+func.func @nested(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = call @outer(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+// CHECK-NOT: func.func
+func.func private @outer(%a: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = call @inner(%a) : (tensor<4xf32>) -> tensor<4xf32>
+  %1 = stablehlo.sine %0 : tensor<4xf32>
+  return %1 : tensor<4xf32>
+}
+func.func private @inner(%a: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = stablehlo.cosine %a : tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+
+// -----
+
+// Two calls, two copies; several results.
+// CHECK-LABEL: func.func @twice
+// CHECK-SAME:    %[[X:.*]]: tensor<4xf32>, %[[Y:.*]]: tensor<4xf32>
+// CHECK:         %[[A:.*]] = stablehlo.sine %[[X]]
+// CHECK:         %[[B:.*]] = stablehlo.sine %[[Y]]
+// CHECK:         return %[[X]], %[[A]], %[[B]]
+func.func @twice(%x: tensor<4xf32>, %y: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) {
+  %0:2 = call @same_and_sine(%x) : (tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>)
+  %1:2 = call @same_and_sine(%y) : (tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>)
+  return %0#0, %0#1, %1#1 : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
+}
+func.func private @same_and_sine(%a: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
+  %0 = stablehlo.sine %a : tensor<4xf32>
+  return %a, %0 : tensor<4xf32>, tensor<4xf32>
+}
+
+// -----
+
+// A call inside a region.
+// CHECK-LABEL: func.func @in_a_region
+// CHECK:         stablehlo.while
+// CHECK:           stablehlo.add
+// CHECK-NOT:     call
+func.func @in_a_region(%x: tensor<i32>) -> tensor<i32> {
+  %0 = stablehlo.while(%i = %x) : tensor<i32> cond {
+    %1 = stablehlo.compare LT, %i, %x : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    stablehlo.return %1 : tensor<i1>
+  } do {
+    %1 = func.call @twofold(%i) : (tensor<i32>) -> tensor<i32>
+    stablehlo.return %1 : tensor<i32>
+  }
+  return %0 : tensor<i32>
+}
+func.func private @twofold(%a: tensor<i32>) -> tensor<i32> {
+  %0 = stablehlo.add %a, %a : tensor<i32>
+  return %0 : tensor<i32>
+}
+
+// -----
+
+// A public function is inlined into others, and stays an entry point.
+// CHECK-LABEL: func.func @first
+// CHECK:         stablehlo.sine
+// CHECK-LABEL: func.func @second
+// CHECK-NOT:     call
+// CHECK:         stablehlo.sine
+func.func @first(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = stablehlo.sine %x : tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+func.func @second(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = call @first(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+
+// -----
+
+// Shape functions are no entry points, but stay.
+// CHECK-LABEL: func.func @nothing_to_do
+// CHECK:         stablehlo.sine
+// CHECK-LABEL: func.func @nothing_to_do$shape
+func.func @nothing_to_do(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = stablehlo.sine %x : tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+func.func @nothing_to_do$shape(%n: i64) -> i64 attributes {nimble.shape_of = @nothing_to_do} {
+  return %n : i64
+}
+
+// -----
+
+func.func @recursion(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = call @odd(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+func.func private @odd(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = call @even(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+func.func private @even(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @below {{function 'odd' calls itself; recursion cannot be inlined}}
+  %0 = call @odd(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+
+// -----
+
+func.func private @elsewhere(tensor<4xf32>) -> tensor<4xf32>
+func.func @no_body(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @below {{function 'elsewhere' has no body in this module}}
+  %0 = call @elsewhere(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}

@@ -1,0 +1,89 @@
+// RUN: %nimble-opt %s --split-input-file --nimble-bind-symbols --nimble-infer-dims --nimble-materialize-shapes --verify-diagnostics | FileCheck %s
+
+// CHECK-LABEL: func.func @shape_operands
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<?xf32, #nimble.dims<[@x_0]>>
+// CHECK-SAME:    %[[V:[^:]*]]: tensor<f32>
+// CHECK-SAME:    %[[I:[^:]*]]: tensor<?x1xi32, #nimble.dims<[@i_0, 1]>>
+func.func @shape_operands(%b: tensor<i32> {jax.global_constant = "x_0"}, %x: tensor<?xf32> {nimble.name = "x"}, %v: tensor<f32>, %i: tensor<?x1xi32> {nimble.name = "i"}) -> (tensor<?xi32>, tensor<?xf32>, tensor<?xf32>, tensor<?xf32>, tensor<?xf32>) {
+  // CHECK-DAG: %[[B:.*]] = "nimble.symbol"{{.*}}symbol = @x_0
+  // CHECK-DAG: %[[N:.*]] = arith.muli %[[B]], %{{.*}}
+  // CHECK-DAG: %[[ONE:.*]] = arith.constant 1 : index
+  // CHECK-NOT: stablehlo.
+  // CHECK-NOT: tensor.from_elements
+  %b1 = stablehlo.reshape %b : (tensor<i32>) -> tensor<1xi32>
+  %four = stablehlo.constant dense<4> : tensor<1xi32>
+  %zero = stablehlo.constant dense<0> : tensor<1xi32>
+  %one = stablehlo.constant dense<1> : tensor<1xi32>
+  %shape = stablehlo.concatenate %b1, %four, dim = 0 : (tensor<1xi32>, tensor<1xi32>) -> tensor<2xi32>
+  // CHECK: %[[BROADCAST:.*]] = "nimble.broadcast_in_dim"(%[[X]], %[[B]]) {broadcast_dimensions = array<i64: 0>{{.*}} -> tensor<?x4xf32, #nimble.dims<[@x_0, 4]>>
+  %0 = stablehlo.dynamic_broadcast_in_dim %x, %shape, dims = [0] : (tensor<?xf32>, tensor<2xi32>) -> tensor<?x4xf32>
+  // CHECK: "nimble.iota"(%[[B]]) {iota_dimension = 0 : i64{{.*}} -> tensor<?xi32, #nimble.dims<[@x_0]>>
+  %1 = stablehlo.dynamic_iota %b1, dim = 0 : (tensor<1xi32>) -> tensor<?xi32>
+  // CHECK: "nimble.reshape"(%[[BROADCAST]], %[[N]]) {{.*}} -> tensor<?xf32, #nimble.dims<["4*x_0"]>>
+  %n = stablehlo.multiply %b1, %four : tensor<1xi32>
+  %2 = stablehlo.dynamic_reshape %0, %n : (tensor<?x4xf32>, tensor<1xi32>) -> tensor<?xf32>
+  // CHECK: "nimble.pad"(%[[X]], %[[V]], %{{[^,]*}}, %[[B]], %[[ONE]]) {{.*}} -> tensor<?xf32, #nimble.dims<["2*x_0 + max(x_0 - 1, 0)"]>>
+  %3 = stablehlo.dynamic_pad %x, %v, %zero, %b1, %one : (tensor<?xf32>, tensor<f32>, tensor<1xi32>, tensor<1xi32>, tensor<1xi32>) -> tensor<?xf32>
+  // CHECK: "nimble.slice"(%[[X]], %[[ONE]], %[[B]], %[[ONE]]) {{.*}} -> tensor<?xf32, #nimble.dims<["x_0 - 1"]>>
+  %4 = stablehlo.real_dynamic_slice %x, %one, %b1, %one : (tensor<?xf32>, tensor<1xi32>, tensor<1xi32>, tensor<1xi32>) -> tensor<?xf32>
+  // CHECK: "nimble.gather"(%[[X]], %[[I]], %[[ONE]]) {dimension_numbers = #stablehlo.gather<collapsed_slice_dims = [0], start_index_map = [0], index_vector_dim = 1>
+  %5 = "stablehlo.dynamic_gather"(%x, %i, %one) <{dimension_numbers = #stablehlo.gather<collapsed_slice_dims = [0], start_index_map = [0], index_vector_dim = 1>}> : (tensor<?xf32>, tensor<?x1xi32>, tensor<1xi32>) -> tensor<?xf32>
+  return %1, %2, %3, %4, %5 : tensor<?xi32>, tensor<?xf32>, tensor<?xf32>, tensor<?xf32>, tensor<?xf32>
+}
+
+// -----
+
+// Sizes that are data of the program are computed on the host and become tensors at the end.
+// CHECK-LABEL: func.func @sizes_as_data
+// CHECK:         %[[S:.*]] = "nimble.symbol"{{.*}}symbol = @s
+// CHECK:         %[[HALF:.*]] = arith.floordivsi %[[S]], %{{.*}}
+// CHECK:         %[[HALF32:.*]] = arith.index_cast %[[HALF]] : index to i32
+// CHECK:         %[[DATA:.*]] = tensor.from_elements %[[HALF32]] : tensor<i32>
+// CHECK:         %[[S32:.*]] = arith.index_cast %[[S]] : index to i32
+// CHECK:         %[[FOUR32:.*]] = arith.index_cast %{{.*}} : index to i32
+// CHECK:         %[[SHAPE:.*]] = tensor.from_elements %[[S32]], %[[FOUR32]] : tensor<2xi32>
+// CHECK-NOT:     stablehlo
+// CHECK:         return %[[DATA]], %[[SHAPE]]
+func.func @sizes_as_data(%x: tensor<?xf32> {nimble.dims = [@s]}) -> (tensor<i32>, tensor<2xi32>) attributes {nimble.symbols = {s = {min = 0}}} {
+  %0 = stablehlo.get_dimension_size %x, dim = 0 : (tensor<?xf32>) -> tensor<i32>
+  %two = stablehlo.constant dense<2> : tensor<i32>
+  %1 = stablehlo.divide %0, %two : tensor<i32>
+  %2 = stablehlo.reshape %0 : (tensor<i32>) -> tensor<1xi32>
+  %four = stablehlo.constant dense<4> : tensor<1xi32>
+  %3 = stablehlo.concatenate %2, %four, dim = 0 : (tensor<1xi32>, tensor<1xi32>) -> tensor<2xi32>
+  return %1, %3 : tensor<i32>, tensor<2xi32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @with_shape
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<?xf32, #nimble.dims<[@x_0]>>
+// CHECK:         "nimble.cast"(%[[X]]) : (tensor<?xf32, #nimble.dims<[@x_0]>>) -> tensor<?xf32, #nimble.dims<[@y_0]>>
+// CHECK-NOT:     stablehlo
+func.func @with_shape(%s: tensor<i32> {jax.global_constant = "y_0"}, %x: tensor<?xf32> {nimble.name = "x"}, %y: tensor<?xf32> {nimble.name = "y"}) -> tensor<?xf32> {
+  %0 = stablehlo.reshape %s : (tensor<i32>) -> tensor<1xi32>
+  %1 = stablehlo.custom_call @nimble.with_shape(%x, %0) : (tensor<?xf32>, tensor<1xi32>) -> tensor<?xf32>
+  return %1 : tensor<?xf32>
+}
+
+// -----
+
+// Arithmetic on data is no arithmetic on sizes.
+// CHECK-LABEL: func.func @nothing_to_do
+// CHECK:         %[[C:.*]] = stablehlo.constant dense<1> : tensor<1xi32>
+// CHECK:         %[[SUM:.*]] = stablehlo.add %{{.*}}, %[[C]] : tensor<1xi32>
+// CHECK:         return %[[SUM]]
+func.func @nothing_to_do(%x: tensor<1xi32>) -> tensor<1xi32> {
+  %c = stablehlo.constant dense<1> : tensor<1xi32>
+  %0 = stablehlo.add %x, %c : tensor<1xi32>
+  return %0 : tensor<1xi32>
+}
+
+// -----
+
+func.func @data_dependent(%x: tensor<4xf32>, %v: tensor<f32>, %n: tensor<1xi32>) -> tensor<6xf32> {
+  %zero = stablehlo.constant dense<0> : tensor<1xi32>
+  // expected-error @below {{operand 2 of 'stablehlo.dynamic_pad' depends on values computed at run time}}
+  %0 = stablehlo.dynamic_pad %x, %v, %n, %zero, %zero : (tensor<4xf32>, tensor<f32>, tensor<1xi32>, tensor<1xi32>, tensor<1xi32>) -> tensor<6xf32>
+  return %0 : tensor<6xf32>
+}
