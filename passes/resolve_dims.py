@@ -43,7 +43,7 @@ class ResolveDims(ModulePass):
 
 def _resolve_dim(op: Any, dims: tuple[DimExpr, ...], builder: DimBuilder) -> None:
     index = op.operands[1].owner
-    if index.name != "arith.constant":
+    if isinstance(index, ir.Block) or index.name != "arith.constant":
         return
     dim = dims[ir.IntegerAttr(index.attributes["value"]).value]
     op.results[0].replace_all_uses_with(builder.value(dim))

@@ -11,6 +11,8 @@ import mmap
 import struct
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import iree.runtime
@@ -18,38 +20,69 @@ from nimble_mlir.errors import LoadError
 from nimble_mlir.runtime.archive import open_archive
 from nimble_mlir.runtime.device import vm_instance
 
-__all__ = ["PARAMETER_SCOPE", "WEIGHTS_ENTRY", "parameters_module"]
+__all__ = ["LINK_ENTRY", "PARAMETER_SCOPE", "WEIGHTS_ENTRY", "parameters_module"]
 
 WEIGHTS_ENTRY = "weights.safetensors"
+LINK_ENTRY = "weights.link"
 PARAMETER_SCOPE = "nimble"
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 
 
 def parameters_module(image: mmap.mmap, name: str) -> Any | None:
-    """The IREE module with the parameters in the archive `image`; raises LoadError where they are malformed."""
-    location = _locate(image, name)
-    if location is None:
+    """The IREE module with the parameters of the file `name`, whose bytes are `image`; None where it has none.
+
+    Raises LoadError where they are malformed, or where a .safetensors file that holds them is not found.
+    """
+    source = _locate(image, name)
+    if source is None:
         return None
-    start, size = location
     index = iree.runtime.ParameterIndex()
-    file = iree.runtime.FileHandle.wrap_memory(memoryview(image))
-    for key, offset, length in _tensors(image, start, size, name):
+    file = iree.runtime.FileHandle.wrap_memory(memoryview(source.image))
+    for key, offset, length in _tensors(source.image, source.start, source.size, source.name):
         index.add_from_file_handle(key, file, length, offset)
     return iree.runtime.create_io_parameters_module(vm_instance(), index.create_provider(PARAMETER_SCOPE))
 
 
-def _locate(image: mmap.mmap, name: str) -> tuple[int, int] | None:
-    """Offset and size of the weights in the file."""
+@dataclass(frozen=True)
+class _Weights:
+    """The mapped bytes that hold a safetensors file, from `start` on."""
+
+    image: mmap.mmap
+    start: int
+    size: int
+    name: str
+
+
+def _locate(image: mmap.mmap, name: str) -> _Weights | None:
+    """The weights in the archive, or in the file that the archive points to."""
     try:
         with open_archive(memoryview(image)) as archive:
+            names = archive.namelist()
+            if LINK_ENTRY in names:
+                return _linked(json.loads(archive.read(LINK_ENTRY)), name)
+            if WEIGHTS_ENTRY not in names:
+                return None
             info = archive.getinfo(WEIGHTS_ENTRY)
-    except KeyError:
-        return None
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, ValueError, KeyError) as error:
         raise LoadError(f"'{name}' is damaged: {error}") from error
     header = _LOCAL_HEADER.unpack_from(image, info.header_offset)
-    return info.header_offset + _LOCAL_HEADER.size + header[9] + header[10], info.file_size
+    start = info.header_offset + _LOCAL_HEADER.size + header[9] + header[10]
+    return _Weights(image, start, info.file_size, name)
+
+
+def _linked(link: dict[str, Any], name: str) -> _Weights:
+    written = Path(link["path"])
+    beside = Path(name).parent / written.name
+    for path in (beside, written):
+        if not path.is_file():
+            continue
+        size = path.stat().st_size
+        if size != link["size"]:
+            raise LoadError(f"the weights '{path}' are not those of '{name}': {size} bytes instead of {link['size']}")
+        with path.open("rb") as file:
+            return _Weights(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ), 0, size, str(path))
+    raise LoadError(f"'{name}' needs its weights '{written.name}': expected beside it, or as '{written}'")
 
 
 def _tensors(image: mmap.mmap, start: int, size: int, name: str) -> Iterator[tuple[str, int, int]]:

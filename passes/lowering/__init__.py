@@ -1,6 +1,15 @@
 """Lowering rules from StableHLO and nimble ops to linalg and tensor: one table (registry.py), a file a subject."""
 
-from . import chlo_rules, contraction_rules, indexing_rules, shape_rules
+from . import (
+    chlo_rules,
+    contraction_rules,
+    convolution_rules,
+    indexing_rules,
+    padding_rules,
+    shape_rules,
+    slice_rules,
+    window_rules,
+)
 from .builders import LoweringContext
 from .registry import LOWERING_RULES, UPSTREAM_OPS
 
@@ -10,6 +19,10 @@ __all__ = [
     "LoweringContext",
     "chlo_rules",
     "contraction_rules",
+    "convolution_rules",
     "indexing_rules",
+    "padding_rules",
     "shape_rules",
+    "slice_rules",
+    "window_rules",
 ]

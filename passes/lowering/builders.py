@@ -12,7 +12,18 @@ from nimble_mlir.mlir import arith, ir, linalg, tensor
 
 from ..symbol_table import DimBuilder, constant_index
 
-__all__ = ["LoweringContext", "constant_scalar", "element_type_of", "product"]
+__all__ = [
+    "LoweringContext",
+    "clamp_index",
+    "constant_of",
+    "dimension_map",
+    "element_type_of",
+    "extract",
+    "host_indices",
+    "index_of",
+    "merge_units",
+    "product",
+]
 
 Dims = tuple[DimExpr, ...]
 Groups = Sequence[Sequence[int]]
@@ -29,11 +40,6 @@ def product(dims: Sequence[DimExpr]) -> DimExpr:
 def element_type_of(value: ir.Value) -> ir.Type:
     """The element type of a tensor."""
     return ir.RankedTensorType(value.type).element_type
-
-
-def constant_scalar(type_: ir.Type, value: float | int) -> ir.Value:
-    """A constant of an integer, index or float type."""
-    return arith.constant(type_, value)
 
 
 @dataclass
@@ -80,9 +86,30 @@ class LoweringContext:
             linalg.YieldOp([body(*block.arguments[: len(scalars)])])
         return op.results[0]
 
-    def elementwise(
-        self, inputs: Sequence[ir.Value], element_type: ir.Type, body: Callable[..., ir.Value]
-    ) -> ir.Value:
+    def reduction(
+        self,
+        inputs: Sequence[ir.Value],
+        maps: Sequence[ir.AffineMap],
+        starts: Sequence[ir.Value],
+        reduced: int,
+        body: Callable[..., Sequence[ir.Value]],
+    ) -> list[ir.Value]:
+        """A `linalg.generic` whose loops are the dims of `starts` (parallel) and then `reduced` reduction loops.
+
+        `body` gets the inputs' scalars and the results so far, and returns the results; `starts` are their first values.
+        """
+        rank = starts[0].type.rank
+        results = ir.AffineMap.get(rank + reduced, 0, [ir.AffineDimExpr.get(axis) for axis in range(rank)])
+        indexing = ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in (*maps, *[results] * len(starts))])
+        kinds = ["parallel"] * rank + ["reduction"] * reduced
+        iterators = ir.ArrayAttr.get([ir.Attribute.parse(f"#linalg.iterator_type<{kind}>") for kind in kinds])
+        op = linalg.GenericOp([start.type for start in starts], list(inputs), list(starts), indexing, iterators)
+        block = op.regions[0].blocks.append(*[element_type_of(value) for value in (*inputs, *starts)])
+        with ir.InsertionPoint(block):
+            linalg.YieldOp(list(body(*block.arguments)))
+        return list(op.results)
+
+    def elementwise(self, inputs: Sequence[ir.Value], element_type: ir.Type, body: Callable[..., ir.Value]) -> ir.Value:
         """A `linalg.generic` of inputs with the same dims."""
         dims = self.dims(inputs[0])
         identity = ir.AffineMap.get_identity(len(dims))
@@ -135,6 +162,21 @@ def _reassociation(groups: Groups) -> ir.ArrayAttr:
     return ir.ArrayAttr.get([ir.ArrayAttr.get([ir.IntegerAttr.get(i64, axis) for axis in group]) for group in groups])
 
 
+def merge_units(kept: list[bool]) -> list[list[int]]:
+    """Groups of adjacent axes with one kept axis each; the others (of size 1) join a neighbour."""
+    groups: list[list[int]] = []
+    leading: list[int] = []
+    for axis, keep in enumerate(kept):
+        if keep:
+            groups.append([*leading, axis])
+            leading = []
+        elif groups:
+            groups[-1].append(axis)
+        else:
+            leading.append(axis)
+    return groups
+
+
 def index_of(axis: int) -> ir.Value:
     """`linalg.index` of a loop."""
     return linalg.IndexOp(axis).result
@@ -156,4 +198,61 @@ def clamp_index(index: ir.Value, upper: ir.Value) -> ir.Value:
     return arith.maxsi(arith.minsi(index, upper), constant_index(0))
 
 
-Rule = Callable[[LoweringContext, Any], Sequence[ir.Value]]
+def constant_of(value: ir.Value) -> int | None:
+    """The value of an `index` constant, None for other values."""
+    owner = value.owner
+    if isinstance(owner, ir.Block) or owner.name != "arith.constant":
+        return None
+    return ir.IntegerAttr(owner.attributes["value"]).value
+
+
+def host_indices(value: ir.Value) -> list[ir.Value] | None:
+    """The elements of a small integer tensor as `index` values where the host knows them without asking the device: what
+    sizes and constants consist of at stage shapes. None otherwise."""
+    owner = value.owner
+    if isinstance(owner, ir.Block):
+        return None
+    rule = _HOST_INDICES.get(owner.name)
+    return rule(owner) if rule is not None else None
+
+
+def _from_elements(op: Any) -> list[ir.Value]:
+    index = ir.IndexType.get()
+    return [operand if operand.type == index else arith.index_cast(index, operand) for operand in op.operands]
+
+
+def _from_constant(op: Any) -> list[ir.Value] | None:
+    value = op.attributes["value"]
+    if not isinstance(value, ir.DenseIntElementsAttr):
+        return None
+    count = len(value)
+    elements = [value.get_splat_value().value] * count if value.is_splat else list(value)
+    return [arith.constant(ir.IndexType.get(), int(element)) for element in elements]
+
+
+def _same_elements(op: Any) -> list[ir.Value] | None:
+    return host_indices(op.operands[0])
+
+
+def _repeated(op: Any) -> list[ir.Value] | None:
+    elements = host_indices(op.operands[0])
+    type_ = ir.RankedTensorType(op.results[0].type)
+    if elements is None or not type_.has_static_shape or type_.rank > 1:
+        return None
+    return elements * type_.shape[0] if len(elements) == 1 and type_.rank else elements
+
+
+def _joined(op: Any) -> list[ir.Value] | None:
+    parts = [host_indices(operand) for operand in op.operands]
+    if any(part is None for part in parts) or ir.RankedTensorType(op.results[0].type).rank != 1:
+        return None
+    return [element for part in parts for element in part or ()]
+
+
+_HOST_INDICES: dict[str, Callable[[Any], list[ir.Value] | None]] = {
+    "stablehlo.broadcast_in_dim": _repeated,
+    "stablehlo.concatenate": _joined,
+    "stablehlo.constant": _from_constant,
+    "stablehlo.reshape": _same_elements,
+    "tensor.from_elements": _from_elements,
+}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nimble_mlir.dialects import tensor_type
 from nimble_mlir.dims import DimExpr
-from nimble_mlir.mlir import arith, ir, linalg, stablehlo
+from nimble_mlir.mlir import ir, linalg, stablehlo
 
-from .builders import LoweringContext, element_type_of, product
+from .arithmetic import converted, zero
+from .builders import LoweringContext, element_type_of, merge_units, product
 from .registry import lowering
-from .shape_rules import unrealized_cast
+from .signedness import as_signless, is_unsigned, reinterpret, signless
 
 
 @lowering("stablehlo.dot_general")
@@ -30,18 +30,16 @@ def dot_general(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     lhs_dims, rhs_dims = ctx.dims(lhs), ctx.dims(rhs)
     rows = [i for i in range(len(lhs_dims)) if i not in batch[0] + contract[0]]
     columns = [i for i in range(len(rhs_dims)) if i not in batch[1] + contract[1]]
+    element = element_type_of(result)
+    lhs, rhs, unsigned = _extended(ctx, lhs, rhs, element)
     left = _grouped(ctx, lhs, batch[0], rows, contract[0])
     right = _grouped(ctx, rhs, batch[1], contract[1], columns)
-    element = element_type_of(result)
     batch_dims = [lhs_dims[i] for i in batch[0]]
     row_dims, column_dims = [lhs_dims[i] for i in rows], [rhs_dims[i] for i in columns]
     flat = [*([product(batch_dims)] if batch_dims else []), product(row_dims), product(column_dims)]
-    unsigned = isinstance(element, ir.IntegerType) and element.is_unsigned
-    signless = ir.IntegerType.get_signless(element.width) if unsigned else element
-    out = ctx.fill(flat, _zero(signless))
-    operands = [_signless(left), _signless(right)]
+    out = ctx.fill(flat, zero(signless(element)))
     named = linalg.BatchMatmulOp if batch_dims else linalg.MatmulOp
-    contraction = named([out.type], operands, [out])
+    contraction = named([out.type], [left, right], [out])
     if unsigned:
         contraction.operation.attributes["cast"] = ir.Attribute.parse("#linalg.type_fn<cast_unsigned>")
     linalg.fill_builtin_region(contraction.operation)
@@ -51,7 +49,18 @@ def dot_general(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
         count, first, second = len(batch_dims), len(row_dims), len(column_dims)
         axes = [*range(count), *range(count + first, count + first + second), *range(count, count + first)]
         expanded = ctx.transpose(expanded, axes)
-    return [unrealized_cast(expanded, tensor_type(ctx.dims(expanded), element)) if unsigned else expanded]
+    return [reinterpret(ctx.cast(expanded, ctx.dims(result)), result.type)]
+
+
+def _extended(ctx: LoweringContext, lhs: ir.Value, rhs: ir.Value, element: ir.Type) -> tuple[ir.Value, ir.Value, bool]:
+    """The operands as signless, and whether the contraction extends them by zeros.
+
+    A named op extends both operands in one way, so operands of different types are extended before it.
+    """
+    left, right = element_type_of(lhs), element_type_of(rhs)
+    if left != right or isinstance(left, ir.IntegerType) != isinstance(element, ir.IntegerType):
+        return as_signless(converted(ctx, lhs, element)), as_signless(converted(ctx, rhs, element)), False
+    return as_signless(lhs), as_signless(rhs), is_unsigned(left)
 
 
 def _read_columns_first(op: Any, batch: int) -> bool:
@@ -71,9 +80,7 @@ def _contracted(op: Any) -> int:
     return len(numbers.rhs_contracting_dimensions)
 
 
-def _grouped(
-    ctx: LoweringContext, value: ir.Value, batch: list[int], first: list[int], second: list[int]
-) -> ir.Value:
+def _grouped(ctx: LoweringContext, value: ir.Value, batch: list[int], first: list[int], second: list[int]) -> ir.Value:
     """`value` with its dimensions in the order batch, first, second, each group collapsed to one (or expanded to 1)."""
     value = ctx.transpose(value, [*batch, *first, *second])
     sizes = [*([len(batch)] if batch else []), len(first), len(second)]
@@ -89,7 +96,7 @@ def _grouped(
         return value
     collapsed = iter([product([dims[i] for i in group]) for group in filled])
     target = [next(collapsed) if group else DimExpr.constant(1) for group in groups]
-    return ctx.expand(value, _merge_units([bool(group) for group in groups]), target)
+    return ctx.expand(value, merge_units([bool(group) for group in groups]), target)
 
 
 def _ungrouped(ctx: LoweringContext, value: ir.Value, parts: list[list[DimExpr]]) -> ir.Value:
@@ -97,7 +104,7 @@ def _ungrouped(ctx: LoweringContext, value: ir.Value, parts: list[list[DimExpr]]
     kept = [bool(part) for part in parts]
     if not any(kept):
         return ctx.collapse(value, [])
-    value = ctx.collapse(value, _merge_units(kept))
+    value = ctx.collapse(value, merge_units(kept))
     groups: list[list[int]] = []
     dims: list[DimExpr] = []
     for part in parts:
@@ -105,36 +112,3 @@ def _ungrouped(ctx: LoweringContext, value: ir.Value, parts: list[list[DimExpr]]
             groups.append(list(range(len(dims), len(dims) + len(part))))
             dims += part
     return ctx.expand(value, groups, dims)
-
-
-def _merge_units(kept: list[bool]) -> list[list[int]]:
-    """Groups of adjacent axes with one kept axis each; the others (of size 1) join a neighbour."""
-    groups: list[list[int]] = []
-    leading: list[int] = []
-    for axis, keep in enumerate(kept):
-        if keep:
-            groups.append([*leading, axis])
-            leading = []
-        elif groups:
-            groups[-1].append(axis)
-        else:
-            leading.append(axis)
-    return groups
-
-
-def _zero(element: ir.Type) -> ir.Value:
-    if isinstance(element, ir.ComplexType):
-        from nimble_mlir.mlir import complex as complex_dialect
-
-        zero = ir.FloatAttr.get(element.element_type, 0.0)
-        return complex_dialect.constant(element, ir.ArrayAttr.get([zero, zero]))
-    return arith.constant(element, 0.0 if not isinstance(element, ir.IntegerType) else 0)
-
-
-def _signless(value: ir.Value) -> ir.Value:
-    type_ = ir.RankedTensorType(value.type)
-    element = type_.element_type
-    if isinstance(element, ir.IntegerType) and element.is_unsigned:
-        signless = ir.RankedTensorType.get(type_.shape, ir.IntegerType.get_signless(element.width), type_.encoding)
-        return unrealized_cast(value, signless)
-    return value

@@ -1,15 +1,17 @@
-"""Lowering of gathers whose slice sizes are values."""
+"""Lowering of gathers: a slice where the one start is known to the host, else an element-wise read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from nimble_mlir.dims import DimExpr
 from nimble_mlir.mlir import arith, ir, stablehlo
 
 from ..symbol_table import constant_index
-from .builders import LoweringContext, clamp_index, extract, index_of
+from .builders import LoweringContext, clamp_index, extract, host_indices, index_of, merge_units
 from .registry import lowering
+from .slice_rules import clamped_starts, extract_slice, to_index
 
 
 @lowering("nimble.gather", "stablehlo.gather")
@@ -18,6 +20,9 @@ def gather(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     operand, starts, result = op.operands[0], op.operands[1], op.results[0]
     numbers = stablehlo.GatherDimensionNumbers(op.attributes["dimension_numbers"])
     operand_dims, start_dims = ctx.dims(operand), ctx.dims(starts)
+    sliced = _as_slice(ctx, op, numbers)
+    if sliced is not None:
+        return [sliced]
     rank = len(ctx.dims(result))
     if op.name == "nimble.gather":
         slice_sizes = list(op.operands[2:])
@@ -41,7 +46,7 @@ def gather(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
             constant_index(component) if axis == vector_dim else index_of(loop_of[axis])
             for axis in range(len(start_dims))
         ]
-        return _to_index(extract(starts, indices))
+        return to_index(extract(starts, indices))
 
     def body() -> ir.Value:
         indices = []
@@ -59,16 +64,24 @@ def gather(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     return [ctx.generic([], [], result.type, body)]
 
 
-def _to_index(value: ir.Value) -> ir.Value:
-    """A start index as `index`: unsigned types are extended with zeros."""
-    index = ir.IndexType.get()
-    type_ = value.type
-    if isinstance(type_, ir.IntegerType) and type_.is_unsigned:
-        signless = ir.IntegerType.get_signless(type_.width)
-        view = ir.Operation.create(
-            "builtin.unrealized_conversion_cast", results=[signless], operands=[value]
-        ).result
-        return arith.index_castui(index, view)
-    return value if type_ == index else arith.index_cast(index, value)
-
-
+def _as_slice(ctx: LoweringContext, op: Any, numbers: Any) -> ir.Value | None:
+    """`x[1:]` and the like: one start, which the host knows, is a slice; dimensions of size 1 are dropped after it."""
+    operand, starts, result = op.operands[0], op.operands[1], op.results[0]
+    if (
+        ir.RankedTensorType(starts.type).rank != 1
+        or numbers.index_vector_dim != 0
+        or list(numbers.operand_batching_dims)
+    ):
+        return None
+    known = host_indices(starts)
+    if known is None:
+        return None
+    dims, target = ctx.dims(operand), ctx.dims(result)
+    dropped, start_map = list(numbers.collapsed_slice_dims), list(numbers.start_index_map)
+    kept = [axis for axis in range(len(dims)) if axis not in dropped]
+    sizes = [DimExpr.constant(1)] * len(dims)
+    for axis, size in zip(kept, target, strict=True):
+        sizes[axis] = size
+    offsets = [known[start_map.index(axis)] if axis in start_map else constant_index(0) for axis in range(len(dims))]
+    value = extract_slice(ctx, operand, clamped_starts(ctx, offsets, dims, sizes), sizes)
+    return ctx.cast(ctx.collapse(value, merge_units([axis not in dropped for axis in range(len(dims))])), target)

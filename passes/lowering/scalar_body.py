@@ -89,12 +89,14 @@ def _compare(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
     element = operands[0].type
     lhs, rhs = (reinterpret(operand, signless(element)) for operand in operands)
     if not isinstance(element, ir.IntegerType):
-        if "TOTALORDER" in str(op.attributes["compare_type"] if "compare_type" in op.attributes else ""):
+        if "TOTALORDER" in str(op.attributes.get("compare_type", "")):
             raise fail(op, "a total order of floats in the body of a reduction is not supported", UnsupportedOpError)
         return arith.cmpf(_FLOAT_PREDICATES[direction], lhs, rhs)
     predicate = _PREDICATES[direction]
     # Booleans are unsigned, too: true is 1, not -1.
-    return arith.cmpi(predicate + 4 if predicate >= 2 and (is_unsigned(element) or element.width == 1) else predicate, lhs, rhs)
+    return arith.cmpi(
+        predicate + 4 if predicate >= 2 and (is_unsigned(element) or element.width == 1) else predicate, lhs, rhs
+    )
 
 
 def _select(op: Any, operands: Sequence[ir.Value]) -> ir.Value:

@@ -1,4 +1,4 @@
-"""Lowering of ops that rearrange elements: reshape, broadcast, iota, pad, slice, concatenation."""
+"""Lowering of ops that rearrange elements: reshape, broadcast, iota, reverse, concatenation."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from .builders import (
     product,
 )
 from .registry import lowering
+from .signedness import reinterpret, signless
 
 Group = tuple[list[int], list[int]]
 
@@ -42,9 +43,7 @@ def _group_dim(source: Sequence[DimExpr], target: Sequence[DimExpr], group: Grou
     return before if len(group[1]) > 1 and any(not target[i].is_constant for i in group[1]) else after
 
 
-def reassociate(
-    ctx: LoweringContext, source: Sequence[DimExpr], target: Sequence[DimExpr]
-) -> list[Group] | None:
+def reassociate(ctx: LoweringContext, source: Sequence[DimExpr], target: Sequence[DimExpr]) -> list[Group] | None:
     """The finest grouping of adjacent dimensions with equal products; None where collapse and expand cannot say it."""
     groups: list[Group] = []
     i, j = 0, 0
@@ -113,9 +112,7 @@ def broadcast_in_dim(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     type_ = tensor_type(target, element_type_of(operand))
     if not undecided:
         return [ctx.generic([operand], [dimension_map(rank, axes)], type_, lambda scalar: scalar)]
-    expands = {
-        i: arith.cmpi(0, ctx.sizes.value(source[i]), constant_index(1)) for i in undecided
-    }
+    expands = {i: arith.cmpi(0, ctx.sizes.value(source[i]), constant_index(1)) for i in undecided}
 
     def body() -> ir.Value:
         indices = []
@@ -149,9 +146,7 @@ def iota(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
 def index_to_element(index: ir.Value, element: ir.Type) -> ir.Value:
     """An index as an element of an integer, float or complex type."""
     if isinstance(element, ir.IntegerType):
-        signless = ir.IntegerType.get_signless(element.width)
-        value = arith.index_cast(signless, index)
-        return value if element == signless else unrealized_cast(value, element)
+        return reinterpret(arith.index_cast(signless(element), index), element)
     if isinstance(element, ir.ComplexType):
         from nimble_mlir.mlir import complex as complex_dialect
 
@@ -162,13 +157,22 @@ def index_to_element(index: ir.Value, element: ir.Type) -> ir.Value:
     return arith.sitofp(element, integer)
 
 
-def unrealized_cast(value: ir.Value, type_: ir.Type) -> ir.Value:
-    """A cast between signed and signless views of one value, which the last type conversion folds away."""
-    if value.type == type_:
-        return value
-    return ir.Operation.create(
-        "builtin.unrealized_conversion_cast", results=[type_], operands=[value]
-    ).result
+@lowering("stablehlo.reverse")
+def reverse(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
+    """Each element is read at the mirrored index; upstream has no lowering where a size is dynamic."""
+    return [reversed_along(ctx, op.operands[0], list(op.attributes["dimensions"]))]
+
+
+def reversed_along(ctx: LoweringContext, value: ir.Value, axes: Sequence[int]) -> ir.Value:
+    """`value` with the order of its elements reversed along `axes`."""
+    dims = ctx.dims(value)
+    last = {axis: ctx.sizes.value(dims[axis] - 1) for axis in axes}
+
+    def body() -> ir.Value:
+        indices = [index_of(axis) for axis in range(len(dims))]
+        return extract(value, [arith.subi(last[i], index) if i in last else index for i, index in enumerate(indices)])
+
+    return value if not last else ctx.generic([], [], tensor_type(dims, element_type_of(value)), body)
 
 
 @lowering("stablehlo.concatenate")

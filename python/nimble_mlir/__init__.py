@@ -25,12 +25,16 @@ from nimble_mlir.errors import (
     UnsupportedOpError,
 )
 
+from nimble_mlir.log import configure as _configure_log
+
 if TYPE_CHECKING:
     from nimble_mlir.api import compile, compile_stablehlo
     from nimble_mlir.driver.options import CompileOptions
     from nimble_mlir.runtime import DeviceOptions, Module, load
 
 __version__ = "0.1.0"
+
+_configure_log()
 
 __all__ = [
     "CaptureError",

@@ -95,8 +95,8 @@ func.func @reshape_to_static(%x: tensor<?x2xf32> {nimble.name = "x"}) -> tensor<
 
 // -----
 
-// CHECK-DAG: #[[ROW:.*]] = affine_map<(d0, d1) -> (d0)>
-// CHECK-DAG: #[[FIRST:.*]] = affine_map<(d0) -> (0)>
+// CHECK-DAG: #[[$ROW:.*]] = affine_map<(d0, d1) -> (d0)>
+// CHECK-DAG: #[[$FIRST:.*]] = affine_map<(d0) -> (0)>
 // CHECK-LABEL: func.func @broadcast_in_dim
 // CHECK-SAME:    %[[X:[^:]*]]: tensor<?xf32
 // CHECK-SAME:    %[[Y:[^:]*]]: tensor<?xf32
@@ -105,9 +105,9 @@ func.func @broadcast_in_dim(%b: tensor<i32> {jax.global_constant = "x_0"}, %x: t
   %b1 = stablehlo.reshape %b : (tensor<i32>) -> tensor<1xi32>
   %four = stablehlo.constant dense<4> : tensor<1xi32>
   %shape = stablehlo.concatenate %b1, %four, dim = 0 : (tensor<1xi32>, tensor<1xi32>) -> tensor<2xi32>
-  // CHECK: linalg.generic {indexing_maps = [#[[ROW]], {{.*}}} ins(%[[X]] :
+  // CHECK: linalg.generic {indexing_maps = [#[[$ROW]], {{.*}}} ins(%[[X]] :
   %0 = stablehlo.dynamic_broadcast_in_dim %x, %shape, dims = [0] : (tensor<?xf32>, tensor<2xi32>) -> tensor<?x4xf32>
-  // CHECK: linalg.generic {indexing_maps = [#[[FIRST]], {{.*}}} ins(%[[Z]] :
+  // CHECK: linalg.generic {indexing_maps = [#[[$FIRST]], {{.*}}} ins(%[[Z]] :
   %1 = stablehlo.dynamic_broadcast_in_dim %z, %b1, dims = [0] : (tensor<1xf32>, tensor<1xi32>) -> tensor<?xf32>
   // Whether y expands is known at run time only.
   // CHECK: %[[EXPANDS:.*]] = arith.cmpi eq

@@ -30,7 +30,11 @@ def make_dims(
     except Exception as error:  # JAX raises several kinds, all of them about the text given
         raise CaptureError(f"nm.dims({names!r}): {error}") from error
     values = {name: tuple(sizes) if isinstance(sizes, Sequence) else (sizes,) for name, sizes in (likely or {}).items()}
-    known = {str(symbol) for symbol in symbols}
+    known = frozenset().union(*(to_expr(symbol).symbols for symbol in symbols))
+    for text in constraints:
+        strangers = sorted(_parse(names, text).symbols - known)
+        if strangers:
+            raise CaptureError(f"nm.dims({names!r}): constraint '{text}' is about '{strangers[0]}', which is no symbol here")
     unknown = sorted(set(values) - known)
     if unknown:
         raise CaptureError(f"nm.dims: likely sizes are given for '{unknown[0]}', which is not among {sorted(known)}")
@@ -38,6 +42,13 @@ def make_dims(
         if is_symbolic(symbol):
             _likely[symbol.scope] = values
     return symbols
+
+
+def _parse(names: str, text: str) -> Constraint:
+    try:
+        return Constraint.parse(text)
+    except ValueError as error:
+        raise CaptureError(f"nm.dims({names!r}): constraint '{text}': {error}") from error
 
 
 def is_symbolic(dim: Any) -> bool:

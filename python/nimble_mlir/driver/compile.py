@@ -18,14 +18,14 @@ from nimble_mlir.dims.signature import REFLECTION_KEY, Signature
 from nimble_mlir.mlir import ir
 from nimble_mlir.passes.base import entry_functions
 from nimble_mlir.passes.buffers import updated_arguments, work_bound
-from nimble_mlir.passes.pipeline import run_default
+from nimble_mlir.passes.pipeline import Instrumentation, run_default
 from nimble_mlir.passes.program import Program
 from nimble_mlir.passes.signature import entry_point
 from nimble_mlir.passes.symbol_table import SymbolTable
 from nimble_mlir.runtime import Module
 from nimble_mlir.runtime.loader import open_module
 
-from .container import add_weights
+from .container import add_weights, link_weights
 from .iree import compile_file, compiler_version
 from .options import CompileOptions, iree_flags
 
@@ -38,6 +38,7 @@ _SMALL_WORK = 1 << 17
 _TEXT_ELEMENTS = 1024
 
 _log = logging.getLogger("nimble_mlir.ir")
+_passes_log = logging.getLogger("nimble_mlir.passes")
 _iree_log = logging.getLogger("nimble_mlir.iree")
 
 
@@ -56,12 +57,15 @@ def compile_program(program: Program, target: str, options: CompileOptions) -> M
         if stage == "linalg":
             for function in entry_functions(module):
                 _state_updates(program, function)
-        if options.keep_ir:
+        if options.keep_ir or _log.isEnabledFor(logging.DEBUG):
             stages[stage] = module.operation.get_asm(large_elements_limit=_TEXT_ELEMENTS)
+            _log.debug("// stage %s\n%s", stage, stages[stage])
 
     with program.context, ir.Location.unknown():
         reached("stablehlo", program.module)
-        run_default(program.module, on_stage=reached)
+        watch = Instrumentation()
+        run_default(program.module, on_stage=reached, instrument=watch)
+        _passes_log.debug("%s", watch.timing_report())
         signature = Signature(program.entries, nimble_mlir.__version__, compiler_version(), target, _driver(target, work))
         _state_signature(program.module, signature)
     with tempfile.TemporaryDirectory(prefix="nimble-") as folder:
@@ -71,7 +75,10 @@ def compile_program(program: Program, target: str, options: CompileOptions) -> M
         started = time.perf_counter()
         compile_file(source, flags, output, options.timeout)
         _iree_log.info("iree-compile %s: %.1f s", target, time.perf_counter() - started)
-        add_weights(output, program.constants)
+        if options.parameters is None:
+            add_weights(output, program.constants)
+        else:
+            link_weights(output, program.constants, Path(options.parameters))
         # The mapping outlives the directory entry, so the file can go with the directory.
         return open_module(output, verify=False, ir_stages=stages, live_treedefs=program.treedefs)
 

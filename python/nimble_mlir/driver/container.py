@@ -15,9 +15,10 @@ from typing import IO
 
 import numpy as np
 
-__all__ = ["WEIGHTS_ENTRY", "add_weights", "write_safetensors"]
+__all__ = ["LINK_ENTRY", "WEIGHTS_ENTRY", "add_weights", "link_weights"]
 
 WEIGHTS_ENTRY = "weights.safetensors"
+LINK_ENTRY = "weights.link"
 _ALIGNMENT = 4096
 _LOCAL_HEADER = 30
 _CHUNK = 1 << 24
@@ -60,10 +61,19 @@ def add_weights(path: Path, weights: Mapping[str, np.ndarray]) -> None:
             _write(file, header, weights)
 
 
-def write_safetensors(path: Path, weights: Mapping[str, np.ndarray]) -> None:
-    """Writes the arrays as a .safetensors file of their own."""
-    with path.open("wb") as file:
+def link_weights(path: Path, weights: Mapping[str, np.ndarray], beside: Path) -> None:
+    """Writes the arrays as the .safetensors file `beside`, and says in the archive at `path` where they are.
+
+    The runtime looks for a file of that name beside the .vmfb first, then at the place where it was written.
+    """
+    if not weights:
+        return
+    partial = beside.with_name(beside.name + ".partial")
+    with partial.open("wb") as file:
         _write(file, _header(weights), weights)
+    partial.replace(beside)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_STORED) as archive:
+        archive.writestr(LINK_ENTRY, json.dumps({"path": str(beside.resolve()), "size": beside.stat().st_size}))
 
 
 def _write(file: IO[bytes], header: bytes, weights: Mapping[str, np.ndarray]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-import nimble_mlir as nm
 import numpy as np
 from support.programs import boolean, f32, i32, integers, program
+
+import nimble_mlir as nm
 
 WIDTH, HEADS, PATCH = 32, 4, 8
 

@@ -20,9 +20,12 @@ ALLOWED = {
     for position, layer in enumerate(_STACK)
 }
 ALLOWED["runtime"] = {"runtime", "dims", "errors"}
+ALLOWED["log"] = {"log"}
+for _layer in ALLOWED.keys() - {"dims", "errors"}:
+    ALLOWED[_layer].add("log")
 for _layer in ("cli", "api", "driver"):
     ALLOWED[_layer] |= {"runtime", "package"}  # "package" is nimble_mlir/__init__.py, for its __version__
-ALLOWED["package"] = {"package", "api", "capture", "driver", "runtime", "dims", "errors"}
+ALLOWED["package"] = {"package", "api", "capture", "driver", "runtime", "dims", "errors", "log"}
 
 # What a layer may import besides the standard library.
 EXTERNAL: dict[str, set[str]] = {
@@ -36,6 +39,7 @@ EXTERNAL: dict[str, set[str]] = {
     "mlir": {"torch_mlir"},
     "dims": set(),
     "errors": set(),
+    "log": set(),
     "runtime": {"numpy", "ml_dtypes", "iree.runtime"},
 }
 

@@ -10,6 +10,7 @@ from typing import Any
 import iree.runtime
 import jax
 import numpy as np
+
 from nimble_mlir.dialects import dims_of, new_context
 from nimble_mlir.dims import DimExpr
 from nimble_mlir.mlir import ir

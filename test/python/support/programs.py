@@ -13,8 +13,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import nimble_mlir as nm
 import numpy as np
+
+import nimble_mlir as nm
 from nimble_mlir.dims.signature import EntryPoint
 
 __all__ = ["PROGRAMS", "TestProgram", "floats", "integers", "program"]

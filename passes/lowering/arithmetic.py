@@ -1,0 +1,69 @@
+"""Arithmetic on scalars by element type, and conversion of tensors between element types."""
+
+from __future__ import annotations
+
+from nimble_mlir.mlir import arith, ir
+from nimble_mlir.mlir import complex as complex_dialect
+
+from .builders import LoweringContext, element_type_of
+from .signedness import as_signless, is_unsigned, signless
+
+__all__ = ["converted", "multiply_add", "widened", "zero"]
+
+
+def zero(element: ir.Type) -> ir.Value:
+    """The constant 0 of a float, complex or signless integer type."""
+    if isinstance(element, ir.ComplexType):
+        part = ir.FloatAttr.get(element.element_type, 0.0)
+        return complex_dialect.constant(element, ir.ArrayAttr.get([part, part]))
+    return arith.constant(element, 0 if isinstance(element, ir.IntegerType) else 0.0)
+
+
+def multiply_add(lhs: ir.Value, rhs: ir.Value, total: ir.Value) -> ir.Value:
+    """`lhs * rhs + total`; over booleans, and and or."""
+    element = total.type
+    if isinstance(element, ir.ComplexType):
+        return complex_dialect.add(complex_dialect.mul(lhs, rhs), total)
+    if isinstance(element, ir.IntegerType):
+        if element.width == 1:
+            return arith.ori(arith.andi(lhs, rhs), total)
+        return arith.addi(arith.muli(lhs, rhs), total)
+    return arith.addf(arith.mulf(lhs, rhs), total)
+
+
+def converted(ctx: LoweringContext, value: ir.Value, element: ir.Type) -> ir.Value:
+    """An operand of a contraction in the result's element type (signless), each extended as its own type says."""
+    source = element_type_of(value)
+    if source == element:
+        return value
+    return ctx.elementwise([as_signless(value)], signless(element), lambda scalar: widened(scalar, source, element))
+
+
+def widened(scalar: ir.Value, source: ir.Type, element: ir.Type) -> ir.Value:
+    """A scalar of type `source` as `element`: extension by sign, zeros or float format, or truncation."""
+    target = signless(element)
+    if isinstance(source, ir.IntegerType) and isinstance(target, ir.IntegerType):
+        if source.width == target.width:
+            return scalar
+        if source.width > target.width:
+            return arith.trunci(target, scalar)
+        by_zeros = is_unsigned(source) or source.width == 1
+        return (arith.extui if by_zeros else arith.extsi)(target, scalar)
+    if isinstance(source, ir.IntegerType):
+        if isinstance(target, ir.ComplexType):
+            return complex_dialect.create_(
+                target, widened(scalar, source, target.element_type), zero(target.element_type)
+            )
+        by_zeros = is_unsigned(source) or source.width == 1
+        return (arith.uitofp if by_zeros else arith.sitofp)(target, scalar)
+    if isinstance(source, ir.ComplexType) or isinstance(target, ir.ComplexType):
+        if not isinstance(source, ir.ComplexType):
+            return complex_dialect.create_(
+                target, widened(scalar, source, target.element_type), zero(target.element_type)
+            )
+        parts = [widened(part, source.element_type, target.element_type) for part in
+                 (complex_dialect.re(scalar), complex_dialect.im(scalar))]  # fmt: skip
+        return complex_dialect.create_(target, *parts)
+    if source.width == target.width:  # bf16 and f16
+        return arith.truncf(target, arith.extf(ir.F32Type.get(), scalar))
+    return (arith.extf if source.width < target.width else arith.truncf)(target, scalar)

@@ -1,0 +1,193 @@
+"""Lowering of convolution: padded, in channels-last layout, then a matmul, a named linalg convolution, or a generic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nimble_mlir.dialects import tensor_type
+from nimble_mlir.dims import DimExpr
+from nimble_mlir.errors import UnsupportedOpError
+from nimble_mlir.mlir import ir, linalg, stablehlo
+
+from ..base import fail
+from ..symbol_table import constant_index
+from .arithmetic import converted, multiply_add, zero
+from .builders import LoweringContext, element_type_of, product
+from .padding_rules import pad_by_constants
+from .registry import lowering
+from .shape_rules import reversed_along
+from .signedness import as_signless, reinterpret, signless
+from .slice_rules import extract_slice
+from .window_rules import trim, window_attribute, window_padding
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """The static parameters of a convolution over `len(strides)` spatial dimensions."""
+
+    strides: list[int]
+    dilations: list[int]
+    groups: int
+
+
+@lowering("stablehlo.convolution")
+def convolution(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
+    """Operand as (batch, spatial…, features), kernel as (spatial…, in, out); the result is transposed back."""
+    numbers = stablehlo.ConvDimensionNumbers(op.attributes["dimension_numbers"])
+    spatial = list(numbers.input_spatial_dimensions)
+    rank = len(spatial)
+    if op.attributes["batch_group_count"].value != 1:
+        raise fail(op, "'stablehlo.convolution' with batch groups is not supported", UnsupportedOpError)
+    windows = _Windows(
+        window_attribute(op, "window_strides", rank),
+        window_attribute(op, "rhs_dilation", rank),
+        op.attributes["feature_group_count"].value,
+    )
+    result = op.results[0]
+    element = element_type_of(result)
+    lhs, rhs = (converted(ctx, operand, element) for operand in op.operands[:2])
+    lhs = ctx.transpose(lhs, [numbers.input_batch_dimension, *spatial, numbers.input_feature_dimension])
+    rhs = ctx.transpose(
+        rhs,
+        [
+            *numbers.kernel_spatial_dimensions,
+            numbers.kernel_input_feature_dimension,
+            numbers.kernel_output_feature_dimension,
+        ],
+    )
+    reversal = [bool(v) for v in op.attributes["window_reversal"]] if "window_reversal" in op.attributes else []
+    rhs = reversed_along(ctx, rhs, [axis for axis, flag in enumerate(reversal) if flag])
+    lhs, rhs = as_signless(lhs), as_signless(rhs)
+    low, high = window_padding(op, rank)
+    interior = [base - 1 for base in window_attribute(op, "lhs_dilation", rank)]
+    lhs = pad_by_constants(ctx, lhs, zero(element_type_of(lhs)), [0, *low, 0], [0, *high, 0], [0, *interior, 0])
+    to_last = [numbers.output_batch_dimension, *numbers.output_spatial_dimensions, numbers.output_feature_dimension]
+    dims = ctx.dims(result)
+    value = _channels_last(ctx, lhs, rhs, [dims[axis] for axis in to_last], windows, signless(element))
+    value = ctx.cast(ctx.transpose(value, [to_last.index(axis) for axis in range(rank + 2)]), dims)
+    return [reinterpret(value, result.type)]
+
+
+def _channels_last(
+    ctx: LoweringContext,
+    lhs: ir.Value,
+    rhs: ir.Value,
+    target: Sequence[DimExpr],
+    windows: _Windows,
+    element: ir.Type,
+) -> ir.Value:
+    for form in (_as_matmul, _as_named, _as_generic):
+        value = form(ctx, lhs, rhs, target, windows, element)
+        if value is not None:
+            return value
+    raise AssertionError("a generic says every convolution")
+
+
+def _as_matmul(
+    ctx: LoweringContext, lhs: ir.Value, rhs: ir.Value, target: Sequence[DimExpr], windows: _Windows, element: ir.Type
+) -> ir.Value | None:
+    """Windows that tile the operand without overlap (patches, 1 x 1 kernels) are rows of a matmul."""
+    dims, kernel = ctx.dims(lhs), ctx.dims(rhs)
+    window = list(kernel[:-2])
+    tiles = windows.groups == 1 and all(
+        ctx.same(extent, DimExpr.constant(stride)) and ctx.same(have, count * stride)
+        for extent, stride, have, count in zip(window, windows.strides, dims[1:-1], target[1:-1], strict=True)
+    )
+    if not tiles or not ctx.same(kernel[-2], dims[-1]):
+        return None
+    rank = len(window)
+    groups = [[0], *[[1 + 2 * i, 2 + 2 * i] for i in range(rank)], [2 * rank + 1]]
+    split = [dims[0], *[dim for pair in zip(target[1:-1], window, strict=True) for dim in pair], dims[-1]]
+    aligned = ctx.cast(lhs, [dims[0], *[product(split[g[0] : g[-1] + 1]) for g in groups[1:-1]], dims[-1]])
+    patches = ctx.transpose(
+        ctx.expand(aligned, groups, split),
+        [0, *[1 + 2 * i for i in range(rank)], *[2 + 2 * i for i in range(rank)], 2 * rank + 1],
+    )
+    rows = ctx.collapse(patches, [list(range(rank + 1)), list(range(rank + 1, 2 * rank + 2))])
+    columns = ctx.collapse(rhs, [list(range(rank + 1)), [rank + 1]])
+    row_dims = [dims[0], *target[1:-1]]
+    out = ctx.fill([product(row_dims), target[-1]], zero(element))
+    op = linalg.MatmulOp([out.type], [rows, columns], [out])
+    linalg.fill_builtin_region(op.operation)
+    return ctx.expand(op.results[0], [list(range(rank + 1)), [rank + 1]], [*row_dims, target[-1]])
+
+
+_NAMED = {1: linalg.Conv1DNwcWcfOp, 2: linalg.Conv2DNhwcHwcfOp, 3: linalg.Conv3DNdhwcDhwcfOp}
+_DEPTHWISE = {
+    1: linalg.DepthwiseConv1DNwcWcOp,
+    2: linalg.DepthwiseConv2DNhwcHwcOp,
+    3: linalg.DepthwiseConv3DNdhwcDhwcOp,
+}
+
+
+def _as_named(
+    ctx: LoweringContext, lhs: ir.Value, rhs: ir.Value, target: Sequence[DimExpr], windows: _Windows, element: ir.Type
+) -> ir.Value | None:
+    """One of linalg's named convolutions: one group, or as many groups as features with one output each."""
+    kernel = ctx.dims(rhs)
+    rank = len(kernel) - 2
+    depthwise = windows.groups > 1 and kernel[-2] == 1 and kernel[-1] == windows.groups
+    named = (_DEPTHWISE if depthwise else _NAMED).get(rank)
+    if named is None or (windows.groups > 1 and not depthwise):
+        return None
+    if not all(dim.is_constant for dim in kernel[:-2]):
+        return None  # the sizes of the window are the loops', and a kernel of symbolic size is rare
+    lhs = _trimmed(ctx, lhs, rhs, target, windows)
+    if depthwise:
+        rhs = ctx.collapse(rhs, [*[[axis] for axis in range(rank)], [rank, rank + 1]])
+    out = ctx.fill(target, zero(element))
+    op = named(
+        [out.type], [lhs, rhs], [out], strides=_i64_vector(windows.strides), dilations=_i64_vector(windows.dilations)
+    )
+    linalg.fill_builtin_region(op.operation)
+    return op.results[0]
+
+
+def _as_generic(
+    ctx: LoweringContext, lhs: ir.Value, rhs: ir.Value, target: Sequence[DimExpr], windows: _Windows, element: ir.Type
+) -> ir.Value:
+    """Any number of spatial dimensions and groups: loops (batch, spatial…, group, out) and (window…, in)."""
+    kernel = ctx.dims(rhs)
+    rank, groups = len(kernel) - 2, DimExpr.constant(windows.groups)
+    outputs = ctx.scope.simplify(kernel[-1] // groups)
+    lhs = _trimmed(ctx, lhs, rhs, target, windows)
+    dims = ctx.dims(lhs)
+    last = rank + 1
+    lhs = ctx.expand(lhs, [*[[axis] for axis in range(last)], [last, last + 1]], [*dims[:-1], groups, kernel[-2]])
+    rhs = ctx.expand(rhs, [*[[axis] for axis in range(last)], [last, last + 1]], [*kernel[:-1], groups, outputs])
+    start = ctx.fill([*target[:-1], groups, outputs], zero(element))
+    parallel = rank + 3
+    loop = ir.AffineDimExpr.get
+    group, out, inner = loop(rank + 1), loop(rank + 2), loop(parallel + rank)
+    positions = [loop(1 + i) * windows.strides[i] + loop(parallel + i) * windows.dilations[i] for i in range(rank)]
+    loops = parallel + rank + 1
+    maps = [
+        ir.AffineMap.get(loops, 0, [loop(0), *positions, group, inner]),
+        ir.AffineMap.get(loops, 0, [*[loop(parallel + i) for i in range(rank)], inner, group, out]),
+    ]
+    (value,) = ctx.reduction([lhs, rhs], maps, [start], rank + 1, lambda a, b, total: [multiply_add(a, b, total)])
+    return ctx.cast(ctx.collapse(value, [*[[axis] for axis in range(last)], [last, last + 1]]), target)
+
+
+def _trimmed(
+    ctx: LoweringContext, lhs: ir.Value, rhs: ir.Value, target: Sequence[DimExpr], windows: _Windows
+) -> ir.Value:
+    kernel = ctx.dims(rhs)[:-2]
+    if all(dim.is_constant for dim in kernel):
+        window = [1, *[dim.constant_value for dim in kernel], 1]
+        dims = [target[0], *target[1:-1], ctx.dims(lhs)[-1]]
+        return trim(ctx, lhs, dims, window, [1, *windows.strides, 1], [1, *windows.dilations, 1])
+    wanted = [
+        ctx.scope.simplify((size - 1) * stride + (extent - 1) * dilation + 1)
+        for size, extent, stride, dilation in zip(target[1:-1], kernel, windows.strides, windows.dilations, strict=True)
+    ]
+    dims = ctx.dims(lhs)
+    return extract_slice(ctx, lhs, [constant_index(0)] * len(dims), [dims[0], *wanted, dims[-1]])
+
+
+def _i64_vector(values: Sequence[int]) -> ir.Attribute:
+    i64 = ir.IntegerType.get_signless(64)
+    elements = [ir.IntegerAttr.get(i64, value) for value in values]
+    return ir.DenseElementsAttr.get(elements, tensor_type([DimExpr.constant(len(values))], i64))

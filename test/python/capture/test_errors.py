@@ -1,0 +1,141 @@
+"""What capture refuses: each message names the argument or the user's file:line, and what to do."""
+
+from __future__ import annotations
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import nimble_mlir as nm
+from nimble_mlir.capture import capture
+
+B, S = nm.dims("b, s", constraints=["s <= 512"])
+X = nm.spec((B, S), jnp.float32)
+HERE = re.escape(__file__)
+
+
+def capture_one(fn, args, kwargs=None):
+    return capture({"main": (fn, args, kwargs or {})})
+
+
+@pytest.mark.parametrize(
+    ("fn", "name", "advice"),
+    [
+        (lambda x: jax.pure_callback(lambda v: v, x, x), "pure_callback", "runs without Python"),
+        (lambda x: jax.experimental.io_callback(lambda v: v, x, x), "io_callback", "runs without Python"),
+        (lambda x: (jax.debug.print("{}", x), x)[1], "debug_print", "remove it"),
+        (lambda x: (jax.debug.callback(print, x), x)[1], "debug_callback", "remove it"),
+    ],
+)
+def test_callbacks_are_unsupported_with_their_place(fn, name, advice):
+    with pytest.raises(nm.UnsupportedOpError, match=rf"{HERE}:\d+.*'{name}' is not supported: .*{advice}"):
+        capture_one(fn, (X,))
+
+
+def test_a_callback_inside_of_control_flow_is_found():
+    def fn(x):
+        return jax.lax.cond(x.sum() > 0, lambda v: jax.pure_callback(lambda u: u, v, v), lambda v: v, x)
+
+    with pytest.raises(nm.UnsupportedOpError, match="'pure_callback' is not supported"):
+        capture_one(fn, (X,))
+
+
+@pytest.mark.parametrize(("dtype", "held"), [("float64", "float32"), ("int64", "int32"), ("uint64", "uint32")])
+def test_64_bit_types_without_x64(dtype, held):
+    text = f"argument 'x' has dtype {dtype}, which JAX would make {held}.*jax.enable_x64"
+    with pytest.raises(nm.CaptureError, match=text):
+        capture_one(lambda x: x, (jax.ShapeDtypeStruct((B,), np.dtype(dtype)),))
+    with pytest.raises(nm.CaptureError, match=text):
+        capture_one(lambda x: x, (np.zeros(3, dtype),))
+
+
+def test_two_scopes():
+    (t,) = nm.dims("t")
+    with pytest.raises(nm.CaptureError, match="argument 'y' has size 't' from another symbolic scope than argument 'x'"):
+        capture_one(lambda x, y: (x, y), (X, nm.spec((t,), jnp.float32)))
+
+
+def test_equal_names_of_two_scopes_do_not_merge():
+    (other,) = nm.dims("s")
+    with pytest.raises(nm.CaptureError, match="from another symbolic scope"):
+        capture_one(lambda x, y: (x, y), (X, nm.spec((other,), jnp.float32)))
+
+
+def test_unsolvable_symbol():
+    with pytest.raises(nm.CaptureError, match=r"symbol 'b' is not determined by any argument.*'b\*s' \(argument 'x' axis 0\)"):
+        capture_one(lambda x: x, (nm.spec((B * S,), jnp.float32),))
+
+
+def test_leaf_that_is_no_array():
+    with pytest.raises(nm.CaptureError, match=r"argument 'params\['name'\]' is a str; expected an array"):
+        capture_one(lambda x, params: x, (X, {"name": "bert"}))
+
+
+def test_example_args_that_are_no_tuple():
+    with pytest.raises(nm.CaptureError, match=r"example_args must be a tuple of arguments, got ShapeDtypeStruct; write \(x,\)"):
+        capture_one(lambda x: x, X)
+
+
+def test_trace_errors_become_capture_errors():
+    with pytest.raises(nm.CaptureError, match="JAX cannot trace 'fn' with these example arguments: .*Incompatible shapes"):
+
+        def fn(x):
+            return x + jnp.ones(3)
+
+        capture_one(fn, (X,))
+
+
+def test_inconclusive_comparison_says_to_state_what_holds():
+    with pytest.raises(nm.CaptureError, match=r"(?s)Symbolic dimension comparison 's' < '3' is inconclusive.*constraints="):
+        capture_one(lambda x: jax.lax.top_k(x, 3), (X,))
+
+
+def test_missing_argument():
+    with pytest.raises(nm.CaptureError, match="missing 1 required positional argument: 'y'"):
+        capture_one(lambda x, y: x, (X,))
+
+
+def test_argument_given_twice():
+    with pytest.raises(nm.CaptureError, match="argument 'x' is given twice"):
+        capture_one(lambda x: x, (X,), {"x": X})
+
+
+@pytest.mark.parametrize(
+    ("names", "constraints", "text"),
+    [("b, *", (), r"nm.dims\('b, \*'\)"), ("b", ("b <=",), "nm.dims"), ("b", ("c <= 4",), "nm.dims")],
+)
+def test_malformed_dims(names, constraints, text):
+    with pytest.raises(nm.CaptureError, match=text):
+        nm.dims(names, constraints=constraints)
+
+
+def test_likely_sizes_of_an_unknown_symbol():
+    with pytest.raises(nm.CaptureError, match="likely sizes are given for 'c'"):
+        nm.dims("a, b", likely={"c": 3})
+
+
+def test_sharded_argument():
+    class FakeSharding:
+        num_devices = 4
+
+    class Leaf:
+        shape, dtype, sharding = (2, 2), np.dtype("float32"), FakeSharding()
+
+    with pytest.raises(nm.CaptureError, match="argument 'x' is sharded over 4 devices"):
+        capture_one(lambda x: x, (Leaf(),))
+
+
+def test_pipeline_errors_name_op_and_place():
+    with pytest.raises(nm.UnsupportedOpError, match=rf"{HERE}:\d+: .*is not supported"):
+        nm.compile(lambda x: jnp.linalg.eig(x)[0], (nm.spec((S, S), jnp.float32),))
+
+
+def test_unknown_target_is_said_before_tracing():
+    def fn(x):
+        raise AssertionError("traced")
+
+    with pytest.raises(nm.CompileError, match="unknown target 'tpu'; the targets are llvm-cpu, vulkan, cuda"):
+        nm.compile(fn, (X,), target="tpu")
