@@ -57,18 +57,16 @@ def compile_file(source: Path, flags: Sequence[str], output: Path, timeout: floa
     global _runs  # noqa: PLW0603 - a count for the process, which examples print
     command = [str(compiler_path()), str(source), *flags, "-o", str(output)]
     _runs += 1
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    try:
-        _, stderr = process.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired as error:
-        raise CompileError(
-            f"the IREE compiler did not finish within {timeout:g} s; raise CompileOptions.timeout "
-            f"({_reproducer(source, flags)})"
-        ) from error
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            _, stderr = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            raise CompileError(
+                f"the IREE compiler did not finish within {timeout:g} s; raise CompileOptions.timeout "
+                f"({_reproducer(source, flags)})"
+            ) from error
+        finally:
+            process.kill()  # on a timeout or Ctrl-C; one that has ended does not mind
     if process.returncode != 0:
         raise CompileError(f"{_failure(process.returncode, stderr)}\n{_reproducer(source, flags)}")
 
