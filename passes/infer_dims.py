@@ -74,25 +74,26 @@ class _Inference:
             name = f"custom call '{target}'" if target is not None else f"'{op.name}'"
             raise fail(op, f"{name} with dynamic sizes is not supported", UnsupportedOpError)
         context = ShapeContext(op, self.table.scope, self.values)
-        inferred = function.infer(context)
-        types = [
-            tensor_type(self._refined(context, result.type, dims), result.type.element_type)
-            for result, dims in zip(op.results, inferred, strict=True)
+        inferred = [
+            self._with_stated(context, result.type, dims)
+            for result, dims in zip(op.results, function.infer(context), strict=True)
         ]
         for requirement in context.requirements:
             self._require(op, requirement)
-        for result, type_ in zip(op.results, types, strict=True):
+        for result, dims in zip(op.results, inferred, strict=True):
+            simplified = [self.table.scope.simplify(dim) for dim in dims]
+            type_ = tensor_type(simplified, result.type.element_type)
             if type_ != result.type:
                 result.set_type(type_)
 
-    def _refined(self, context: ShapeContext, stated: ir.RankedTensorType, dims: Sequence[DimExpr]) -> list[DimExpr]:
+    def _with_stated(self, context: ShapeContext, type_: ir.RankedTensorType, dims: Sequence[DimExpr]) -> list[DimExpr]:
         """`dims`, or the sizes that the result's type states: where it does, they are required to be equal."""
-        refined = [self.table.scope.simplify(dim) for dim in dims]
-        for axis, dim in enumerate(refined):
-            if not stated.is_dynamic_dim(axis):
+        result = list(dims)
+        for axis, dim in enumerate(dims):
+            if not type_.is_dynamic_dim(axis):
                 what = f"dimension {axis} of the result by its operands and by its type"
-                refined[axis] = context.equal(dim, DimExpr.constant(stated.get_dim_size(axis)), what)
-        return refined
+                result[axis] = context.equal(dim, DimExpr.constant(type_.get_dim_size(axis)), what)
+        return result
 
     def _require(self, op: Any, requirement: Requirement) -> None:
         """Emits the check that `requirement` holds, in the entry block, and relies on it from here on."""

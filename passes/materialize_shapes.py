@@ -86,6 +86,8 @@ class _Materializer:
 
     def _replace_size(self, op: Any) -> None:
         """A size (or a vector of sizes) that is used as data becomes host arithmetic."""
+        if not op.name.startswith("stablehlo."):
+            return  # it is host arithmetic already
         result = op.results[0]
         contents = self.values.get(result)
         if contents is None or all(dim.is_constant for dim in contents) or not any(True for _ in result.uses):

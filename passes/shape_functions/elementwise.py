@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from .registry import Dims, ShapeContext, shape_function
 
 UNARY = """
-    abs bitcast_convert cbrt ceil convert cosine count_leading_zeros erf exponential exponential_minus_one floor imag
+    abs bitcast_convert cbrt ceil convert cosine count_leading_zeros exponential exponential_minus_one floor imag
     is_finite log log_plus_one logistic negate not popcnt real reduce_precision round_nearest_afz round_nearest_even rsqrt
     sign sine sqrt tan tanh
 """.split()

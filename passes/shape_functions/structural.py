@@ -126,8 +126,8 @@ def scalar_or_static(ctx: ShapeContext) -> Sequence[Dims]:
 
 @shape_function("custom_call:nimble.with_shape")
 def with_shape(ctx: ShapeContext) -> Sequence[Dims]:
-    """The dims that the user states; the operand's are required to equal them."""
-    stated = ctx.sizes(1)
+    """The dims that the user states, a scalar each; the operand's are required to equal them."""
+    stated = tuple(ctx.sizes(index)[0] for index in range(1, len(ctx.op.operands)))
     operand = ctx.dims(0)
     if len(stated) != len(operand):
         raise fail(ctx.op, f"with_shape states {len(stated)} dimensions of a value of rank {len(operand)}")

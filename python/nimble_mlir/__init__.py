@@ -51,6 +51,7 @@ __all__ = [
     "dims",
     "load",
     "spec",
+    "with_shape",
 ]
 
 _LAZY = {
@@ -100,3 +101,14 @@ def spec(shape: Sequence[Any], dtype: Any) -> Any:
     import jax
 
     return jax.ShapeDtypeStruct(tuple(shape), dtype)
+
+
+def with_shape(x: Any, shape: Sequence[Any]) -> Any:
+    """States that the JAX value `x` has the sizes `shape`: it joins sizes that JAX takes to be different.
+
+    Proved sizes cost nothing; others are checked at each call of the compiled module, with a ShapeError. Run eagerly it
+    returns `x`, or raises ShapeError where a size differs. It can be differentiated and batched.
+    """
+    from nimble_mlir.capture import with_shape as stated
+
+    return stated(x, shape)

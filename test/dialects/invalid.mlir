@@ -247,3 +247,19 @@ func.func @gather_dimension_numbers_are_of_another_kind(%x: tensor<?xf32>, %indi
   %0 = "nimble.gather"(%x, %indices, %n) {dimension_numbers = 1, operandSegmentSizes = array<i32: 1, 1, 1>} : (tensor<?xf32>, tensor<?x1xi32>, index) -> tensor<?xf32>
   return
 }
+
+// -----
+
+func.func @constant_without_key() {
+  // expected-error @below {{'nimble.constant' op has an empty key}}
+  %0 = "nimble.constant"() {key = ""} : () -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @constant_of_dynamic_size() {
+  // expected-error @below {{'nimble.constant' op has type tensor<?xf32, #nimble.dims<[@s]>>, but a constant's shape is static}}
+  %0 = "nimble.constant"() {key = "constant0"} : () -> tensor<?xf32, #nimble.dims<[@s]>>
+  return
+}

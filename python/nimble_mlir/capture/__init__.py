@@ -6,8 +6,9 @@ from jax.extend import source_info_util
 
 from .capture import capture
 from .symbols import make_dims
+from .with_shape import with_shape
 
-__all__ = ["capture", "make_dims"]
+__all__ = ["capture", "make_dims", "with_shape"]
 
 # Frames of this package are no place in the user's program: JAX leaves them out of locations and messages.
 source_info_util.register_exclusion(str(Path(__file__).parents[1]))

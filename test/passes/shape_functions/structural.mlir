@@ -182,7 +182,7 @@ func.func @set_dimension_size(%n: tensor<i32> {jax.global_constant = "y_0"}, %x:
 // -----
 
 // CHECK-LABEL: func.func @static_results
-func.func @static_results(%x: tensor<?xf32> {nimble.name = "x"}) {
+func.func @static_results(%x: tensor<?xf32> {nimble.name = "x"}, %n: i32) {
   // CHECK: stablehlo.get_dimension_size {{.*}} -> tensor<i32>
   %0 = stablehlo.get_dimension_size %x, dim = 0 : (tensor<?xf32>) -> tensor<i32>
   // CHECK: stablehlo.constant dense<1> : tensor<2xi32>
@@ -191,15 +191,19 @@ func.func @static_results(%x: tensor<?xf32> {nimble.name = "x"}) {
   %2 = stablehlo.iota dim = 0 : tensor<2xi32>
   // CHECK: stablehlo.broadcast_in_dim {{.*}} -> tensor<3x2xi32>
   %3 = stablehlo.broadcast_in_dim %1, dims = [1] : (tensor<2xi32>) -> tensor<3x2xi32>
+  // CHECK: tensor.splat %{{.*}} : tensor<2xi32>
+  %4 = tensor.splat %n : tensor<2xi32>
+  // CHECK: tensor.from_elements %{{.*}}, %{{.*}} : tensor<2xi32>
+  %5 = tensor.from_elements %n, %n : tensor<2xi32>
   return
 }
 
 // -----
 
-// with_shape joins sizes that JAX takes to be different.
+// with_shape joins sizes that JAX takes to be different: from here on, they are one.
 // CHECK-LABEL: func.func @with_shape
 // CHECK:         "nimble.check"{{.*}} message = "'stablehlo.custom_call' needs equal sizes, but dimension 0 of the value and of the stated shape differ: 'x_0' and 'y_0'"
-// CHECK:         stablehlo.custom_call @nimble.with_shape{{.*}} -> tensor<?x4xf32, #nimble.dims<[@y_0, 4]>>
+// CHECK:         stablehlo.custom_call @nimble.with_shape{{.*}} -> tensor<?x4xf32, #nimble.dims<[@x_0, 4]>>
 func.func @with_shape(%s: tensor<i32> {jax.global_constant = "y_0"}, %x: tensor<?x4xf32> {nimble.name = "x"}, %y: tensor<?xf32> {nimble.name = "y"}) {
   %0 = stablehlo.reshape %s : (tensor<i32>) -> tensor<1xi32>
   %1 = stablehlo.constant dense<4> : tensor<1xi32>

@@ -42,4 +42,5 @@ def _looks_like_one(line: str, known: set[str]) -> bool:
 
 
 def _alike(word: str, prefix: str) -> bool:
-    return word.startswith(prefix) or SequenceMatcher(None, word, prefix).ratio() >= 0.75
+    swapped = sorted(word) == sorted(prefix)
+    return swapped or word.startswith(prefix) or SequenceMatcher(None, word, prefix).ratio() >= 0.75
