@@ -31,7 +31,9 @@ def symbol_info(name: str, bounds: ir.DictAttr) -> SymbolInfo:
     if unknown:
         raise ValueError(f"has unknown bound '{min(unknown)}'; known are {', '.join(sorted(_BOUND_KEYS))}")
     for entry in bounds:
-        kind, what = (ir.DenseI64ArrayAttr, "an i64 array") if entry.name == "likely" else (ir.IntegerAttr, "an integer")
+        kind, what = (
+            (ir.DenseI64ArrayAttr, "an i64 array") if entry.name == "likely" else (ir.IntegerAttr, "an integer")
+        )
         if not isinstance(entry.attr, kind):
             raise ValueError(f"has bound '{entry.name}' that is not {what}: {entry.attr}")
     integers = {key: bounds[key].value for key in ("min", "max", "multiple_of") if key in bounds}
@@ -97,7 +99,7 @@ class CheckOp(Nimble.Operation, name="check"):
     The message is static text: what was expected, the argument, axis and symbol or the user's file:line.
     """
 
-    condition: ext.Operand[ir.IntegerType[1]]
+    condition: ext.Operand[ir.IntegerType[1]]  # pyright: ignore[reportGeneralTypeIssues] - ext's notation
     kind: ir.StringAttr
     message: ir.StringAttr
 

@@ -38,10 +38,12 @@ def parameters_module(image: mmap.mmap, name: str) -> Any | None:
     if source is None:
         return None
     index = iree.runtime.ParameterIndex()
-    file = iree.runtime.FileHandle.wrap_memory(memoryview(source.image))
+    file = iree.runtime.FileHandle.wrap_memory(memoryview(source.image))  # pyright: ignore[reportArgumentType]
+    # The stubs of iree-base-runtime 3.13 give these two methods fewer parameters than they have.
     for key, offset, length in _tensors(source.image, source.start, source.size, source.name):
-        index.add_from_file_handle(key, file, length, offset)
-    return iree.runtime.create_io_parameters_module(vm_instance(), index.create_provider(PARAMETER_SCOPE))
+        index.add_from_file_handle(key, file, length, offset)  # pyright: ignore[reportCallIssue]
+    provider = index.create_provider(PARAMETER_SCOPE)  # pyright: ignore[reportCallIssue]
+    return iree.runtime.create_io_parameters_module(vm_instance(), provider)
 
 
 @dataclass(frozen=True)

@@ -52,8 +52,8 @@ def concatenate(ctx: ShapeContext) -> Sequence[Dims]:
     axis = ctx.op.attributes["dimension"].value
     operands = [ctx.dims(index) for index in range(len(ctx.op.operands))]
     result = list(operands[0])
-    result[axis] = sum((dims[axis] for dims in operands[1:]), operands[0][axis])
     for index, dims in enumerate(operands[1:], 1):
+        result[axis] = result[axis] + dims[axis]
         for other in range(len(dims)):
             if other != axis:
                 what = f"dimension {other} of operands 0 and {index}"

@@ -98,9 +98,9 @@ def dims(
 
 def spec(shape: Sequence[Any], dtype: Any) -> Any:
     """The spec of an array argument: `nm.spec((b, s, 768), jnp.float32)`, a `jax.ShapeDtypeStruct`."""
-    import jax
+    from nimble_mlir.capture import make_spec
 
-    return jax.ShapeDtypeStruct(tuple(shape), dtype)
+    return make_spec(shape, dtype)
 
 
 def with_shape(x: Any, shape: Sequence[Any]) -> Any:

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from nimble_mlir.dims import DimExpr
+from nimble_mlir.dims.signature import Kind
 from nimble_mlir.errors import CaptureError
 
 from .symbols import to_expr
@@ -29,7 +30,7 @@ class LeafSpec:
     name: str
     dtype: str
     dims: tuple[DimExpr, ...]
-    kind: str
+    kind: Kind
     key_impl: str | None
     jax_spec: Any
 
@@ -53,11 +54,13 @@ def argument_names(fn: Callable[..., Any], count: int, keywords: Sequence[str]) 
     return names
 
 
-def flatten_specs(args: Sequence[Any], kwargs: Mapping[str, Any], names: Sequence[str]) -> list[LeafSpec]:
+def flatten_specs(args: Sequence[Any], kwargs: Mapping[str, Any], names: list[str]) -> list[LeafSpec]:
     """The leaves of `(args, kwargs)` in JAX's order, named by their path: `ids`, `params['w'][0]`."""
     leaves: list[LeafSpec] = []
     for path, leaf in jax.tree_util.tree_flatten_with_path((tuple(args), dict(kwargs)))[0]:
-        root = names[path[1].idx] if path[0].idx == 0 else path[1].key
+        group: Any = path[0]
+        member: Any = path[1]
+        root = names[member.idx] if group.idx == 0 else str(member.key)
         leaves.append(leaf_spec(root + jax.tree_util.keystr(path[2:]), leaf))
     return leaves
 

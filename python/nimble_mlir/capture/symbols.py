@@ -16,7 +16,7 @@ import jax.export
 from nimble_mlir.dims import Constraint, DimExpr, Scope, SymbolInfo
 from nimble_mlir.errors import CaptureError
 
-__all__ = ["is_symbolic", "make_dims", "scope_of", "single_scope", "to_expr"]
+__all__ = ["is_symbolic", "make_dims", "make_spec", "scope_of", "single_scope", "to_expr"]
 
 _likely: weakref.WeakKeyDictionary[Any, dict[str, tuple[int, ...]]] = weakref.WeakKeyDictionary()
 
@@ -26,7 +26,7 @@ def make_dims(
 ) -> tuple[Any, ...]:
     """See `nimble_mlir.dims`."""
     try:
-        symbols = jax.export.symbolic_shape(names, constraints=tuple(constraints))
+        symbols: tuple[Any, ...] = tuple(jax.export.symbolic_shape(names, constraints=tuple(constraints)))
     except Exception as error:  # JAX raises several kinds, all of them about the text given
         raise CaptureError(f"nm.dims({names!r}): {error}") from error
     values = {name: tuple(sizes) if isinstance(sizes, Sequence) else (sizes,) for name, sizes in (likely or {}).items()}
@@ -34,7 +34,9 @@ def make_dims(
     for text in constraints:
         strangers = sorted(_parse(names, text).symbols - known)
         if strangers:
-            raise CaptureError(f"nm.dims({names!r}): constraint '{text}' is about '{strangers[0]}', which is no symbol here")
+            raise CaptureError(
+                f"nm.dims({names!r}): constraint '{text}' is about '{strangers[0]}', which is no symbol here"
+            )
     unknown = sorted(set(values) - known)
     if unknown:
         raise CaptureError(f"nm.dims: likely sizes are given for '{unknown[0]}', which is not among {sorted(known)}")
@@ -42,6 +44,11 @@ def make_dims(
         if is_symbolic(symbol):
             _likely[symbol.scope] = values
     return symbols
+
+
+def make_spec(shape: Sequence[Any], dtype: Any) -> jax.ShapeDtypeStruct:
+    """See `nimble_mlir.spec`."""
+    return jax.ShapeDtypeStruct(tuple(shape), dtype)
 
 
 def _parse(names: str, text: str) -> Constraint:

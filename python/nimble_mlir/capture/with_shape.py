@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.core
 import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.extend.mlir.dialects import stablehlo
@@ -47,13 +48,14 @@ def _abstract_eval(x: Any, *sizes: Any, shape: tuple[Any, ...]) -> Any:
 
 
 def _lower(ctx: Any, x: Any, *sizes: Any, shape: tuple[Any, ...]) -> Any:
-    return stablehlo.CustomCallOp([mlir.aval_to_ir_type(ctx.module_context, ctx.avals_out[0])], [x, *sizes], TARGET).results
+    return stablehlo.CustomCallOp(
+        [mlir.aval_to_ir_type(ctx.module_context, ctx.avals_out[0])], [x, *sizes], TARGET
+    ).results
 
 
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, shape: tuple[Any, ...]) -> tuple[Any, Any]:
-    tangent = tangents[0]
     out = _bind(primals[0], shape)
-    return out, (ad.Zero.from_primal_value(out) if type(tangent) is ad.Zero else _bind(tangent, shape))
+    return out, _bind(ad.instantiate_zeros(tangents[0]), shape)
 
 
 def _transpose(cotangent: Any, x: Any, *sizes: Any, shape: tuple[Any, ...]) -> list[Any]:

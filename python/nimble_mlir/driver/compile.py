@@ -66,7 +66,9 @@ def compile_program(program: Program, target: str, options: CompileOptions) -> M
         watch = Instrumentation()
         run_default(program.module, on_stage=reached, instrument=watch)
         _passes_log.debug("%s", watch.timing_report())
-        signature = Signature(program.entries, nimble_mlir.__version__, compiler_version(), target, _driver(target, work))
+        signature = Signature(
+            program.entries, nimble_mlir.__version__, compiler_version(), target, _driver(target, work)
+        )
         _state_signature(program.module, signature)
     with tempfile.TemporaryDirectory(prefix="nimble-") as folder:
         source, output = Path(folder) / "module.mlirbc", Path(folder) / "module.vmfb"

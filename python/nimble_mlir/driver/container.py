@@ -79,7 +79,7 @@ def link_weights(path: Path, weights: Mapping[str, np.ndarray], beside: Path) ->
 def _write(file: IO[bytes], header: bytes, weights: Mapping[str, np.ndarray]) -> None:
     file.write(header)
     for array in _ordered(weights).values():
-        raw = memoryview(array.reshape(-1).view(np.uint8))
+        raw = memoryview(array.reshape(-1).view(np.uint8))  # pyright: ignore[reportArgumentType]
         for start in range(0, len(raw), _CHUNK):
             file.write(raw[start : start + _CHUNK])
 

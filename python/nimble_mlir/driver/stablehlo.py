@@ -24,9 +24,7 @@ def import_stablehlo(source: str | bytes | Any) -> Program:
     # jax.export.Exported, recognized by what it has: this package does not import jax.
     source = getattr(source, "mlir_module_serialized", source)
     if not isinstance(source, str | bytes | bytearray):
-        raise CompileError(
-            f"compile_stablehlo takes text, bytes or a jax.export.Exported, got {type(source).__name__}"
-        )
+        raise CompileError(f"compile_stablehlo takes text, bytes or a jax.export.Exported, got {type(source).__name__}")
     context = new_context()
     with context, ir.Location.unknown():
         module = _parse(context, source)

@@ -205,18 +205,16 @@ func.func @static_results(%x: tensor<?xf32> {nimble.name = "x"}, %n: i32) {
 // CHECK:         "nimble.check"{{.*}} message = "'stablehlo.custom_call' needs equal sizes, but dimension 0 of the value and of the stated shape differ: 'x_0' and 'y_0'"
 // CHECK:         stablehlo.custom_call @nimble.with_shape{{.*}} -> tensor<?x4xf32, #nimble.dims<[@x_0, 4]>>
 func.func @with_shape(%s: tensor<i32> {jax.global_constant = "y_0"}, %x: tensor<?x4xf32> {nimble.name = "x"}, %y: tensor<?xf32> {nimble.name = "y"}) {
-  %0 = stablehlo.reshape %s : (tensor<i32>) -> tensor<1xi32>
-  %1 = stablehlo.constant dense<4> : tensor<1xi32>
-  %2 = stablehlo.concatenate %0, %1, dim = 0 : (tensor<1xi32>, tensor<1xi32>) -> tensor<2xi32>
-  %3 = stablehlo.custom_call @nimble.with_shape(%x, %2) : (tensor<?x4xf32>, tensor<2xi32>) -> tensor<?x4xf32>
+  %four = stablehlo.constant dense<4> : tensor<i32>
+  %0 = stablehlo.custom_call @nimble.with_shape(%x, %s, %four) : (tensor<?x4xf32>, tensor<i32>, tensor<i32>) -> tensor<?x4xf32>
   return
 }
 
 // -----
 
 func.func @with_shape_of_another_rank(%x: tensor<?x4xf32>) {
-  %0 = stablehlo.constant dense<7> : tensor<1xi32>
+  %0 = stablehlo.constant dense<7> : tensor<i32>
   // expected-error @below {{with_shape states 1 dimensions of a value of rank 2}}
-  %1 = stablehlo.custom_call @nimble.with_shape(%x, %0) : (tensor<?x4xf32>, tensor<1xi32>) -> tensor<?x4xf32>
+  %1 = stablehlo.custom_call @nimble.with_shape(%x, %0) : (tensor<?x4xf32>, tensor<i32>) -> tensor<?x4xf32>
   return
 }

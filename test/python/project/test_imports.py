@@ -70,7 +70,9 @@ def test_a_module_runs_where_only_the_runtime_is_installed(saved_module, tmp_pat
 
 
 def test_what_the_blocker_refuses(tmp_path):
-    code = _ONLY_RUNTIME + "\nimport nimble_mlir as nm\ntry:\n    nm.compile\nexcept ImportError as e:\n    print(e.name)"
+    code = (
+        _ONLY_RUNTIME + "\nimport nimble_mlir as nm\ntry:\n    nm.compile\nexcept ImportError as e:\n    print(e.name)"
+    )
     assert run_python(code, cwd=tmp_path).strip().partition(".")[0] in {"torch_mlir", "jax"}
 
 

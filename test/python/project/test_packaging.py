@@ -83,13 +83,17 @@ def test_built_and_run_with_only_the_runtime(saved_module, tmp_path):  # noqa: F
     assert {"pyproject.toml", "README.md", "LICENSE", "CMakeLists.txt"} <= sources
     assert not {name for name in sources if name.startswith(("test/", "."))}
     with zipfile.ZipFile(wheel) as archive:
-        installed = {name.removeprefix("nimble_mlir/") for name in archive.namelist() if name.startswith("nimble_mlir/")}
+        installed = {
+            name.removeprefix("nimble_mlir/") for name in archive.namelist() if name.startswith("nimble_mlir/")
+        }
     assert installed == package_files().keys()
 
     environment = tmp_path / "venv"
     venv.create(environment, with_pip=True)
     python = environment / "bin" / "python"
-    pins = [line for line in pyproject()["project"]["dependencies"] if re.match("numpy|ml_dtypes|iree-base-runtime", line)]
+    pins = [
+        line for line in pyproject()["project"]["dependencies"] if re.match("numpy|ml_dtypes|iree-base-runtime", line)
+    ]
     assert len(pins) == 3
     run(python, "-m", "pip", "install", "--quiet", "--no-deps", wheel)
     run(python, "-m", "pip", "install", "--quiet", *pins)

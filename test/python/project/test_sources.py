@@ -23,8 +23,12 @@ def test_source_file(path):
     text = path.read_text()
     lines = text.splitlines()
     assert len(lines) <= _MAX_LINES, f"{len(lines)} lines: split it by subject"
-    unfinished = [f"{path}:{number}: {line.strip()}" for number, line in enumerate(lines, 1) if _UNFINISHED.search(line)]
+    unfinished = [
+        f"{path}:{number}: {line.strip()}" for number, line in enumerate(lines, 1) if _UNFINISHED.search(line)
+    ]
     assert not unfinished, "\n".join(unfinished)
     # A test folder's __init__.py only makes it a package.
-    if path.suffix == ".py" and not (path.name == "__init__.py" and not text and "test" in path.relative_to(ROOT).parts):
+    if path.suffix == ".py" and not (
+        path.name == "__init__.py" and not text and "test" in path.relative_to(ROOT).parts
+    ):
         assert ast.get_docstring(ast.parse(text)), "no module docstring"
