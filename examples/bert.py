@@ -37,15 +37,15 @@ def make_params(layers: int, seed: int = 0) -> Params:
     """Weights as BERT initializes them: normal with standard deviation 0.02, biases 0, layer norm scales 1."""
     rng = np.random.default_rng(seed)
 
+    # Each array becomes JAX's at once, so that the weights are in memory once.
+    def table(rows: int, columns: int = WIDTH) -> jax.Array:
+        return jnp.asarray(rng.normal(0, 0.02, (rows, columns)).astype(np.float32))
+
     def dense(inputs: int, outputs: int) -> Params:
-        weights = rng.normal(0, 0.02, (inputs, outputs)).astype(np.float32)
-        return {"w": weights, "b": np.zeros(outputs, np.float32)}
+        return {"w": table(inputs, outputs), "b": jnp.zeros(outputs)}
 
     def norm() -> Params:
-        return {"scale": np.ones(WIDTH, np.float32), "bias": np.zeros(WIDTH, np.float32)}
-
-    def table(rows: int) -> np.ndarray:
-        return rng.normal(0, 0.02, (rows, WIDTH)).astype(np.float32)
+        return {"scale": jnp.ones(WIDTH), "bias": jnp.zeros(WIDTH)}
 
     return {
         "words": table(VOCABULARY),
@@ -108,7 +108,6 @@ def make_bert(params: Params) -> Callable[..., tuple[jax.Array, jax.Array]]:
             x = layer_norm(x + linear(hidden, p["down"]), p["norm2"])
         return x, jnp.tanh(linear(x[:, 0], params["pooler"]))
 
-    params = jax.tree.map(jnp.asarray, params)
     return bert
 
 

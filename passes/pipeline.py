@@ -309,7 +309,9 @@ def _parse_options(text: str) -> Iterator[tuple[str, str]]:
     while position < len(text):
         match = _OPTION.match(text, position)
         if match is None or match.end() == position:
-            raise ValueError(f"cannot read options '{text[position:]}'; they are written key=value, separated by spaces")
+            raise ValueError(
+                f"cannot read options '{text[position:]}'; they are written key=value, separated by spaces"
+            )
         value = match.group(2)
         yield match.group(1), "true" if value is None else value.strip("\"'")
         position = match.end()
@@ -323,4 +325,3 @@ def _unknown_pass(name: str) -> str:
 
 def _current_context() -> ir.Context:
     return ir.Context.current or make_context()
-

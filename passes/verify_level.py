@@ -26,9 +26,9 @@ __all__ = ["LEVELS", "VerifyLevel"]
 class VerifyLevel(ModulePass):
     """Fails where the IR is not what the level `level` promises; changes nothing.
 
-        %0 = stablehlo.add %x, %x : tensor<?xf32>
-      ==> with level=nimble
-        error: level 'nimble': every dynamic tensor has #nimble.dims, but result 0 of 'stablehlo.add' is tensor<?xf32>
+      %0 = stablehlo.add %x, %x : tensor<?xf32>
+    ==> with level=nimble
+      error: level 'nimble': every dynamic tensor has #nimble.dims, but result 0 of 'stablehlo.add' is tensor<?xf32>
     """
 
     name: ClassVar[str] = "nimble-verify-level"
@@ -249,7 +249,10 @@ class _Symbols:
             declaration = self.declared.get(symbol.value)
             if declaration is None or declaration.results[0] != value:
                 raise _violation(
-                    op, self.level, "constraints are about the values of symbols", f"'@{symbol.value}' has another value"
+                    op,
+                    self.level,
+                    "constraints are about the values of symbols",
+                    f"'@{symbol.value}' has another value",
                 )
 
 
@@ -322,6 +325,7 @@ def _no_shape_in_a_tensor(level: str, module: ir.Module) -> None:
 # Levels linalg and iree.
 
 _LINALG_DIALECTS = frozenset(["affine", "arith", "cf", "complex", "func", "linalg", "math", "scf", "tensor"])
+_LINALG_ONLY = "there are only linalg, tensor, scf, arith, math"
 _NIMBLE_RUNTIME_OPS = frozenset(["nimble.symbol", "nimble.constraint", "nimble.check", "nimble.constant"])
 
 
@@ -369,16 +373,12 @@ LEVELS: dict[str, tuple[Callable[[str, ir.Module], None], ...]] = {
     "nimble": _BOUND,
     "shapes": (*_BOUND, _no_shape_in_a_tensor),
     "linalg": (
-        _only_ops(
-            "there are only linalg, tensor, scf, arith, math and nimble's run-time ops", _LINALG_DIALECTS, _NIMBLE_RUNTIME_OPS
-        ),
+        _only_ops(f"{_LINALG_ONLY} and nimble's run-time ops", _LINALG_DIALECTS, _NIMBLE_RUNTIME_OPS),
         _no_encoding,
         _signless_integers,
     ),
     "iree": (
-        _only_ops(
-            "there are only linalg, tensor, scf, arith, math and IREE's ops", _LINALG_DIALECTS | {"util", "flow", "hal"}, ()
-        ),
+        _only_ops(f"{_LINALG_ONLY} and IREE's ops", _LINALG_DIALECTS | {"util", "flow", "hal"}, ()),
         _no_encoding,
         _signless_integers,
     ),

@@ -151,6 +151,12 @@ class LoweringContext:
         static = ir.DenseI64ArrayAttr.get(list(type_.shape))
         return tensor.ExpandShapeOp(type_, value, _reassociation(groups), self.sizes.sizes(dims), static).result
 
+    def reshape_by_size(self, value: ir.Value, dims: Sequence[DimExpr]) -> ir.Value:
+        """`tensor.reshape`: any other shape with the same number of elements."""
+        shape_type = ir.RankedTensorType.get([len(dims)], ir.IndexType.get())
+        shape = tensor.from_elements(shape_type, self.sizes.values(dims))
+        return tensor.reshape(tensor_type(dims, element_type_of(value)), value, shape)
+
     def cast(self, value: ir.Value, dims: Sequence[DimExpr]) -> ir.Value:
         """The same tensor under dims that are equal to its own (proved or checked)."""
         type_ = tensor_type(dims, element_type_of(value))

@@ -31,7 +31,7 @@ def reshape(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     source, target = ctx.dims(operand), ctx.dims(result)
     groups = reassociate(ctx, source, target)
     if groups is None:
-        return [_reshape_by_size(ctx, operand, target)]
+        return [ctx.reshape_by_size(operand, target)]
     middle = [_group_dim(source, target, group) for group in groups]
     collapsed = ctx.collapse(operand, [group[0] for group in groups])
     return [ctx.cast(ctx.expand(ctx.cast(collapsed, middle), [group[1] for group in groups], target), target)]
@@ -80,13 +80,6 @@ def _next_group(
             if ctx.same(product(source[i:x]), product(target[j:y])):
                 return x, y
     return None
-
-
-def _reshape_by_size(ctx: LoweringContext, operand: ir.Value, target: Sequence[DimExpr]) -> ir.Value:
-    index = ir.IndexType.get()
-    shape_type = ir.RankedTensorType.get([len(target)], index)
-    shape = tensor.from_elements(shape_type, ctx.sizes.values(target))
-    return tensor.reshape(tensor_type(target, element_type_of(operand)), operand, shape)
 
 
 @lowering("nimble.broadcast_in_dim", "stablehlo.broadcast_in_dim")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -187,7 +187,7 @@ def _process_module(chunk: bytes, options: _Options) -> _Outcome:
             options.transform(module, outcome.timing)
             outcome.output = _print(module, options)
         except ir.MLIRError as error:
-            collected += error.error_diagnostics
+            collected.extend(error.error_diagnostics)
         except NimbleError as error:
             outcome.diagnostics.append(_from_error(error, options.file))
         for diagnostic in collected:
@@ -252,7 +252,7 @@ def _position(location: ir.Location, file: str) -> tuple[int | None, str]:
     return None, f"{name}:{line}:{column}"
 
 
-def _fail(message: str) -> Any:
+def _fail(message: str) -> NoReturn:
     click.echo(message, err=True)
     sys.exit(1)
 

@@ -89,7 +89,7 @@ def _block(x, ids, dtype):
     normed = ((wide - mean) * lax.rsqrt(wide.var(-1, keepdims=True) + 1e-5)).astype(dtype)
     scores = jnp.einsum("bqd,bkd->bqk", normed, normed, preferred_element_type=jnp.float32) * 0.25
     mixed = jnp.einsum("bqk,bkd->bqd", jax.nn.softmax(scores).astype(dtype), normed)
-    return (x + jax.nn.gelu(mixed @ up, approximate=False) @ down).astype(dtype), scores
+    return (x + jax.nn.gelu(mixed @ up, approximate=False) @ down).astype(dtype), scores.astype(dtype)
 
 
 @program("b, s", lambda b, s: (nm.spec((b, s, 6), f32),), "contraction", constraints=["s >= 8"], run_at_most={"s": 41})

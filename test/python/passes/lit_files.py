@@ -55,7 +55,9 @@ class LitFile:
 
     def passes(self, line: str) -> list[str]:
         """The passes of a RUN line in order, as pipeline elements."""
-        flags = [flag.removeprefix("--") for flag in shlex.split(line.partition("|")[0]) if flag.startswith("--nimble-")]
+        flags = [
+            flag.removeprefix("--") for flag in shlex.split(line.partition("|")[0]) if flag.startswith("--nimble-")
+        ]
         parts = [flag.partition("=") for flag in flags]
         return [f"{name}{{{options}}}" if has_options else name for name, has_options, options in parts]
 
@@ -67,10 +69,11 @@ def lit_files(*folders: str) -> list[LitFile]:
 
 
 def files_of_pass(name: str) -> list[LitFile]:
-    """The lit files of a pass: `x.mlir` and `x_*.mlir` for passes/x.py; inference has a folder of its own, too."""
+    """The lit files of a pass: `x.mlir` and `x_*.mlir` for passes/x.py; tables of rules have a folder, too."""
     file = PASSES[name].partition(":")[0]
     found = [one for one in lit_files("passes") if one.path.parent == TEST / "passes" and owner(one) == file]
-    return found + (lit_files("passes/shape_functions") if file == "infer_dims" else [])
+    folder = {"infer_dims": "shape_functions", "legalize_to_linalg": "lowering"}.get(file)
+    return found + (lit_files(f"passes/{folder}") if folder is not None else [])
 
 
 def owner(file: LitFile) -> str | None:

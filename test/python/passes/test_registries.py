@@ -5,11 +5,12 @@ import inspect
 import re
 from pathlib import Path
 
-from nimble_mlir import dialects
 import pytest
 from check_lines import misspelt_lines
 from lit_files import TEST, LitFile, files_of_pass, lit_files, owner, run_line
 from messages import message_fragments
+
+from nimble_mlir import dialects
 from nimble_mlir.cli import passdoc
 from nimble_mlir.dialects import Nimble, new_context
 from nimble_mlir.errors import NimbleError
