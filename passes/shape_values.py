@@ -49,6 +49,10 @@ class ShapeValues:
         elements = self._contents.get(value)
         return elements[0] if elements is not None else None
 
+    def elements(self, value: ir.Value) -> Contents | None:
+        """All elements of `value` as they are known, as `element` gives one of them."""
+        return self._contents.get(value)
+
     def set(self, value: ir.Value, elements: Sequence[Element]) -> None:
         """States the contents of a value, such as an argument that is known to be a size."""
         self._contents[value] = tuple(elements)
@@ -244,7 +248,7 @@ def _floor_select(values: ShapeValues, condition: Element, on_true: Element, on_
     """`select(sign(a) != sign(b) && rem(a, b) != 0, div(a, b) - 1, div(a, b))` is floordiv(a, b)."""
     if isinstance(on_true, DimExpr) and isinstance(on_false, DimExpr):
         # a >= 0 and b >= 1: div is already the floor, and the signs differ only where a is 0, whose remainder is 0.
-        return on_false if on_true == on_false - 1 and _zero_has_no_remainder(condition) else None
+        return on_false if on_true == on_false - 1 and _zero_has_no_remainder(values, condition) else None
     quotient = _quotient(values, on_false)
     if quotient is None or on_true != ("sub", on_false, _ONE):
         return None
@@ -260,19 +264,25 @@ def _floor_select(values: ShapeValues, condition: Element, on_true: Element, on_
     return None
 
 
-def _zero_has_no_remainder(condition: Element) -> bool:
+def _zero_has_no_remainder(values: ShapeValues, condition: Element) -> bool:
     """Whether a condition is `min(a, 1) != 1 && mod(a, b) != 0`, which no a >= 0 satisfies."""
     if not (isinstance(condition, tuple) and condition[0] == "and" and len(condition) == 3):
         return False
-    atoms = []
+    sides = []
     for part in condition[1:]:
         if not (isinstance(part, tuple) and part[0] == "not" and part[1][0] == "eq"):
             return False
-        lhs, rhs = part[1][1:]
-        atoms.append((lhs.as_atom() if isinstance(lhs, DimExpr) else None, rhs))
-    for (low, one), (remainder, zero) in (atoms, atoms[::-1]):
-        if isinstance(low, Call) and isinstance(remainder, Call) and (low.op, remainder.op) == ("min", "mod"):
-            return one == _ONE and zero == _ZERO and set(low.args) == {_ONE, remainder.args[0]}
+        sides.append(part[1][1:])
+    for (low, one), (remainder, zero) in (sides, sides[::-1]):
+        if (one, zero) != (_ONE, _ZERO) or not (isinstance(low, DimExpr) and isinstance(remainder, DimExpr)):
+            continue
+        sign, rest = low.as_atom(), remainder.as_atom()
+        if not (isinstance(sign, Call) and isinstance(rest, Call) and (sign.op, rest.op) == ("min", "mod")):
+            continue
+        # The remainder may have been simplified: mod(s - 2, 2) is mod(s, 2).
+        dividends = [argument for argument in sign.args if argument != _ONE]
+        if any(values.scope.simplify(mod(dividend, rest.args[1])) == remainder for dividend in dividends):
+            return True
     return False
 
 
@@ -309,6 +319,26 @@ def _constant(values: ShapeValues, op: Any, operands: Any, count: int) -> Sequen
     boolean = isinstance(element_type, ir.IntegerType) and element_type.width == 1
     elements = [value.get_splat_value().value] * count if value.is_splat else list(value)
     return [bool(element) if boolean else DimExpr.constant(int(element)) for element in elements]
+
+
+def _clamp(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element]:
+    """Bounds of a size as min and max; a start that is data, which JAX clamps to the operand, as a term of its own: so
+    that `start + size - start` is known to be `size`."""
+    low, middle, high = (_spread(elements, count) for elements in operands)
+    result: list[Element] = []
+    for index, bounds in enumerate(zip(low, middle, high, strict=True)):
+        if all(isinstance(element, DimExpr) for element in bounds):
+            least, element, most = bounds
+            result.append(values.scope.simplify(dim_min(dim_max(element, least), most)))
+        else:
+            result.append(("value", op.results[0], index))
+    return result
+
+
+def _spread(elements: Contents | None, count: int) -> Contents:
+    if elements is None:
+        return (None,) * count
+    return elements * count if len(elements) == 1 else elements
 
 
 def _same(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element] | None:
@@ -374,6 +404,7 @@ _RULES: dict[str, Rule] = {
     "stablehlo.add": _elementwise(_add),
     "stablehlo.and": _elementwise(_logic("and")),
     "stablehlo.broadcast_in_dim": _broadcast,
+    "stablehlo.clamp": _clamp,
     "stablehlo.compare": _elementwise(_compare),
     "stablehlo.concatenate": _concatenate,
     "stablehlo.constant": _constant,

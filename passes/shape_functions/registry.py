@@ -68,6 +68,24 @@ class ShapeContext:
             )
         return tuple(self.scope.simplify(dim) for dim in contents)
 
+    def differences(self, low: int, high: int) -> Contents:
+        """`high - low` element by element of two shape operands, which may be data as long as their difference is not."""
+        starts, limits = (self._values.elements(self.op.operands[index]) for index in (low, high))
+        if starts is None or limits is None:
+            return tuple(b - a for a, b in zip(self.sizes(low), self.sizes(high), strict=True))
+        result = []
+        for start, limit in zip(starts, limits, strict=True):
+            if isinstance(start, DimExpr) and isinstance(limit, DimExpr):
+                result.append(self.scope.simplify(limit - start))
+            elif isinstance(limit, tuple) and limit[0] == "add" and start in limit[1:] and start is not None:
+                size = limit[2] if limit[1] == start else limit[1]
+                result.append(size if isinstance(size, DimExpr) else None)
+            else:
+                result.append(None)
+        if not all(isinstance(size, DimExpr) for size in result):
+            return self.sizes(high)  # fails with the operand's number
+        return tuple(result)
+
     def result_dims(self, index: int = 0) -> Dims:
         """The dims of result `index` as its type has them; only for static results."""
         dims = dims_of(self.op.results[index].type)

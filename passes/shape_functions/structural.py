@@ -71,8 +71,8 @@ def slice_(ctx: ShapeContext) -> Sequence[Dims]:
 @shape_function("stablehlo.real_dynamic_slice")
 def real_dynamic_slice(ctx: ShapeContext) -> Sequence[Dims]:
     """ceil((limit - start) / stride), from operands."""
-    start, limit, stride = (ctx.sizes(index) for index in (1, 2, 3))
-    return [tuple(floordiv(b - a + s - 1, s) for a, b, s in zip(start, limit, stride, strict=True))]
+    extents = zip(ctx.differences(1, 2), ctx.sizes(3), strict=True)
+    return [tuple(floordiv(extent + stride - 1, stride) for extent, stride in extents)]
 
 
 @shape_function("stablehlo.dynamic_slice")
