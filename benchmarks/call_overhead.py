@@ -32,13 +32,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "add.vmfb"
         nm.compile(add, specs).save(path)
-        task, sync = nm.load(path), nm.load(path, device="local-sync")
+        chosen, task = nm.load(path), nm.load(path, device="local-task")
         jitted = jax.jit(add)
         medians = interleaved(
             {
-                "nimble, local-task": lambda: task(x, y),
-                "nimble, local-sync": lambda: sync(x, y),
-                "nimble, local-sync, jax arrays": lambda: sync(jax_x, jax_y),
+                "nimble": lambda: chosen(x, y),
+                "nimble, jax arrays": lambda: chosen(jax_x, jax_y),
+                "nimble, device=local-task": lambda: task(x, y),
                 "jax.jit, numpy arrays": lambda: jax.block_until_ready(jitted(x, y)),
                 "jax.jit, jax arrays": lambda: jax.block_until_ready(jitted(jax_x, jax_y)),
                 "numpy": lambda: x + y,

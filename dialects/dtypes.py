@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import ml_dtypes  # noqa: F401 - registers bfloat16, float8_*, int4 … with numpy
+
 from nimble_mlir.mlir import ir
 
 __all__ = ["dtype_name", "element_type"]

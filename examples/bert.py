@@ -165,11 +165,11 @@ def main() -> int:
         theirs = milliseconds(
             lambda jitted=jitted, ids=ids, mask=mask: jax.block_until_ready(jitted(ids, mask)), args.runs
         )
-        table.add_row(
-            str(batch), str(length), f"{error:.1e}", f"{ours:.1f}", f"{theirs:.1f}", f"{jax_compile:.2f}"
-        )
+        table.add_row(str(batch), str(length), f"{error:.1e}", f"{ours:.1f}", f"{theirs:.1f}", f"{jax_compile:.2f}")
     console.print(table)
-    console.print(f"The IREE compiler ran {iree.run_count()} time(s) for {len(SIZES)} sizes; largest error {worst:.1e}.")
+    console.print(
+        f"The IREE compiler ran {iree.run_count()} time(s) for {len(SIZES)} sizes; largest error {worst:.1e}."
+    )
     return 0 if worst <= TOLERANCE else 1
 
 

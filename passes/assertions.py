@@ -42,7 +42,9 @@ def lower_assertion(op: Any, values: ShapeValues, sizes: DimBuilder) -> None:
 
 def _message(op: Any, values: ShapeValues) -> str:
     """The assertion's text, with the sizes that it mentions spelled as expressions."""
-    text = ir.StringAttr(op.attributes["error_message"]).value if "error_message" in op.attributes else "assertion failed"
+    text = (
+        ir.StringAttr(op.attributes["error_message"]).value if "error_message" in op.attributes else "assertion failed"
+    )
     texts = []
     for operand in list(op.operands)[1:]:
         contents = values.get(operand)

@@ -77,7 +77,9 @@ def entry_functions(module: ir.Module) -> list[Any]:
     return [
         function
         for function in functions(module)
-        if _visibility(function) == "public" and not function.is_external and "nimble.shape_of" not in function.attributes
+        if _visibility(function) == "public"
+        and not function.is_external
+        and "nimble.shape_of" not in function.attributes
     ]
 
 

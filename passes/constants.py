@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+
 from nimble_mlir.dialects import ConstantOp
 from nimble_mlir.dialects.dtypes import dtype_name
 from nimble_mlir.mlir import ir

@@ -34,12 +34,12 @@ _INT64_MAX = (1 << 63) - 1
 class EmitIree(ModulePass):
     """Turns nimble's run-time ops into the ops that IREE has for them, and binds the dims of arguments.
 
-        %s = "nimble.symbol"(%d) {symbol = @s, bounds = {min = 1, max = 512}}
-        "nimble.check"(%ok) {kind = "symbol_range", message = "…"}
-      ==>
-        %s = "util.assume.int"(%d) {assumptions = [[#util.int.assumption<umin = 1, umax = 512>]]}
-        cf.assert %ok, "[nimble.check symbol_range] …"
-        %x1 = "flow.tensor.tie_shape"(%x, %s)
+      %s = "nimble.symbol"(%d) {symbol = @s, bounds = {min = 1, max = 512}}
+      "nimble.check"(%ok) {kind = "symbol_range", message = "…"}
+    ==>
+      %s = "util.assume.int"(%d) {assumptions = [[#util.int.assumption<umin = 1, umax = 512>]]}
+      cf.assert %ok, "[nimble.check symbol_range] …"
+      %x1 = "flow.tensor.tie_shape"(%x, %s)
     """
 
     name: ClassVar[str] = "nimble-emit-iree"
@@ -108,9 +108,7 @@ def _tie(builder: DimBuilder, argument: ir.Value, dims: list[DimExpr]) -> None:
     if not users:
         return
     with builder.insertion(dims) as sizes, argument.owner.owner.location:
-        tied = ir.Operation.create(
-            "flow.tensor.tie_shape", results=[argument.type], operands=[argument, *sizes]
-        ).result
+        tied = ir.Operation.create("flow.tensor.tie_shape", results=[argument.type], operands=[argument, *sizes]).result
     for user in users:
         user.operation.replace_uses_of_with(argument, tied)
 
@@ -139,9 +137,7 @@ def _assume(value: ir.Value, info: SymbolInfo) -> ir.Value:
         facts.append(f"udiv = {info.multiple_of}")
     assumption = ir.Attribute.parse(f"#util.int.assumption<{', '.join(facts)}>")
     attributes = {"assumptions": ir.ArrayAttr.get([ir.ArrayAttr.get([assumption])])}
-    return ir.Operation.create(
-        "util.assume.int", results=[value.type], operands=[value], attributes=attributes
-    ).result
+    return ir.Operation.create("util.assume.int", results=[value.type], operands=[value], attributes=attributes).result
 
 
 def _drop_attributes(function: Any) -> None:

@@ -28,9 +28,9 @@ _EQ = 0  # arith.cmpi eq
 class InferDims(ModulePass):
     """Infers the dims of every result through the registry of shape functions and writes them on the types.
 
-        %0 = stablehlo.dynamic_reshape %x, %shape : (tensor<?x4xf32, #nimble.dims<[@s, 4]>>, …) -> tensor<?xf32>
-      ==>
-        %0 = stablehlo.dynamic_reshape %x, %shape : (…) -> tensor<?xf32, #nimble.dims<["4*s"]>>
+      %0 = stablehlo.dynamic_reshape %x, %shape : (tensor<?x4xf32, #nimble.dims<[@s, 4]>>, …) -> tensor<?xf32>
+    ==>
+      %0 = stablehlo.dynamic_reshape %x, %shape : (…) -> tensor<?xf32, #nimble.dims<["4*s"]>>
     """
 
     name: ClassVar[str] = "nimble-infer-dims"

@@ -21,12 +21,12 @@ __all__ = ["LegalizeToLinalg"]
 class LegalizeToLinalg(ModulePass):
     """Lowers ops by one table of rules, with the symbolic dims known; the others are left to upstream.
 
-        %0 = stablehlo.dot_general %x, %w, contracting_dims = [2] x [0]
-               : (tensor<?x?x8xf32, #nimble.dims<[@b, @s, 8]>>, tensor<8x4xf32>) -> …
-      ==>
-        %1 = tensor.collapse_shape %x [[0, 1], [2]] : … into tensor<?x8xf32, #nimble.dims<["b*s", 8]>>
-        %2 = linalg.matmul ins(%1, %w) outs(%zero)
-        %0 = tensor.expand_shape %2 [[0, 1], [2]] output_shape [%b, %s, 4]
+      %0 = stablehlo.dot_general %x, %w, contracting_dims = [2] x [0]
+             : (tensor<?x?x8xf32, #nimble.dims<[@b, @s, 8]>>, tensor<8x4xf32>) -> …
+    ==>
+      %1 = tensor.collapse_shape %x [[0, 1], [2]] : … into tensor<?x8xf32, #nimble.dims<["b*s", 8]>>
+      %2 = linalg.matmul ins(%1, %w) outs(%zero)
+      %0 = tensor.expand_shape %2 [[0, 1], [2]] output_shape [%b, %s, 4]
     """
 
     name: ClassVar[str] = "nimble-legalize-to-linalg"

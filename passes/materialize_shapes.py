@@ -34,10 +34,10 @@ __all__ = ["MaterializeShapes"]
 class MaterializeShapes(ModulePass):
     """Replaces shape operands by `index` values and arithmetic on sizes in tensors by host arithmetic.
 
-        %shape = stablehlo.concatenate %b, %s, dim = 0 : (tensor<1xi32>, tensor<1xi32>) -> tensor<2xi32>
-        %0 = stablehlo.dynamic_iota %shape, dim = 0 : (tensor<2xi32>) -> tensor<?x?xi32, #nimble.dims<[@b, @s]>>
-      ==>
-        %0 = "nimble.iota"(%b, %s) {iota_dimension = 0 : i64} : (index, index) -> tensor<?x?xi32, …>
+      %shape = stablehlo.concatenate %b, %s, dim = 0 : (tensor<1xi32>, tensor<1xi32>) -> tensor<2xi32>
+      %0 = stablehlo.dynamic_iota %shape, dim = 0 : (tensor<2xi32>) -> tensor<?x?xi32, #nimble.dims<[@b, @s]>>
+    ==>
+      %0 = "nimble.iota"(%b, %s) {iota_dimension = 0 : i64} : (index, index) -> tensor<?x?xi32, …>
     """
 
     name: ClassVar[str] = "nimble-materialize-shapes"

@@ -24,9 +24,9 @@ SIZE_SOURCE = "nimble.size_source"
 class ResolveDims(ModulePass):
     """Replaces each `tensor.dim` by the value of the dim that the tensor's type states.
 
-        %d = tensor.dim %x, %c0 : tensor<?x4xf32, #nimble.dims<["b*s", 4]>>
-      ==>
-        %d = arith.muli %b, %s : index
+      %d = tensor.dim %x, %c0 : tensor<?x4xf32, #nimble.dims<["b*s", 4]>>
+    ==>
+      %d = arith.muli %b, %s : index
     """
 
     name: ClassVar[str] = "nimble-resolve-dims"

@@ -345,9 +345,7 @@ def _same(values: ShapeValues, op: Any, operands: list[Contents | None], count: 
     return operands[0]
 
 
-def _concatenate(
-    values: ShapeValues, op: Any, operands: list[Contents | None], count: int
-) -> Sequence[Element] | None:
+def _concatenate(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element] | None:
     if op.attributes["dimension"].value != 0:
         return None  # the elements of the operands would interleave
     result: list[Element] = []
@@ -388,9 +386,13 @@ def _convert(values: ShapeValues, op: Any, operands: list[Contents | None], coun
     source = ir.RankedTensorType(op.operands[0].type).element_type
     if op.operands[0].type == op.results[0].type:
         return operands[0]
-    return operands[0] if isinstance(source, ir.IntegerType | ir.IndexType) and operands[0] is not None and all(
-        not isinstance(e, bool) for e in operands[0]
-    ) else None
+    return (
+        operands[0]
+        if isinstance(source, ir.IntegerType | ir.IndexType)
+        and operands[0] is not None
+        and all(not isinstance(e, bool) for e in operands[0])
+        else None
+    )
 
 
 def _simplified(function: Callable[..., DimExpr]) -> Callable[..., DimExpr]:

@@ -25,12 +25,12 @@ SHAPE_OF = "nimble.shape_of"
 class SynthesizeShapeFunctions(ModulePass):
     """Makes a host function from the sizes of all arguments, axis by axis, to the sizes of all results.
 
-        func.func @f(%x: tensor<?x4xf32, #nimble.dims<[@s, 4]>>) -> tensor<?xf32, #nimble.dims<["4*s"]>>
-      ==>
-        func.func @f$shape(%x0: i64, %x1: i64) -> i64 attributes {nimble.shape_of = @f} {
-          %s = "nimble.symbol"(…) {symbol = @s, …}
-          return (4 * %s)
-        }
+      func.func @f(%x: tensor<?x4xf32, #nimble.dims<[@s, 4]>>) -> tensor<?xf32, #nimble.dims<["4*s"]>>
+    ==>
+      func.func @f$shape(%x0: i64, %x1: i64) -> i64 attributes {nimble.shape_of = @f} {
+        %s = "nimble.symbol"(…) {symbol = @s, …}
+        return (4 * %s)
+      }
     """
 
     name: ClassVar[str] = "nimble-synthesize-shape-functions"

@@ -11,6 +11,7 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+
 from nimble_mlir.dims.signature import ArgumentSpec, rank_message
 from nimble_mlir.errors import CaptureError, ShapeError
 from nimble_mlir.runtime.arrays import dtype_of, jax_module

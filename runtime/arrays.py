@@ -17,6 +17,7 @@ import iree.runtime
 import ml_dtypes
 import numpy as np
 from iree.runtime import BufferUsage, HalBufferView, HalElementType, MemoryType
+
 from nimble_mlir.errors import LoadError
 from nimble_mlir.runtime.device import Device
 

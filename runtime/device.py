@@ -16,6 +16,7 @@ from typing import Any
 
 import iree.runtime
 from iree.runtime import _binding
+
 from nimble_mlir.errors import LoadError, NimbleError
 
 __all__ = ["DRIVERS", "Device", "DeviceOptions", "get_device", "vm_instance"]

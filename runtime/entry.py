@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from iree.runtime import HalBufferView, VmVariantList
+
 from nimble_mlir.dims.signature import EntryPoint
 from nimble_mlir.dims.tree import Tree, flatten, unflatten
 from nimble_mlir.errors import NimbleError, ShapeError

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import iree.runtime
+
 from nimble_mlir.dims.signature import REFLECTION_KEY, Signature
 from nimble_mlir.errors import LoadError
 from nimble_mlir.runtime.archive import check_archive, check_signature_header

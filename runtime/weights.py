@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import iree.runtime
+
 from nimble_mlir.errors import LoadError
 from nimble_mlir.runtime.archive import open_archive
 from nimble_mlir.runtime.device import vm_instance

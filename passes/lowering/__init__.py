@@ -1,6 +1,7 @@
 """Lowering rules from StableHLO and nimble ops to linalg and tensor: one table (registry.py), a file a subject."""
 
 from . import (
+    bit_rules,
     chlo_rules,
     contraction_rules,
     convolution_rules,
@@ -8,6 +9,7 @@ from . import (
     padding_rules,
     shape_rules,
     slice_rules,
+    top_k_rules,
     window_rules,
 )
 from .builders import LoweringContext
@@ -17,12 +19,15 @@ __all__ = [
     "LOWERING_RULES",
     "UPSTREAM_OPS",
     "LoweringContext",
+    "bit_rules",
     "chlo_rules",
     "contraction_rules",
     "convolution_rules",
     "indexing_rules",
     "padding_rules",
+    "selection_rules",
     "shape_rules",
     "slice_rules",
+    "top_k_rules",
     "window_rules",
 ]

@@ -10,6 +10,7 @@ from nimble_mlir.mlir import ir, linalg, stablehlo
 
 from .arithmetic import converted, zero
 from .builders import LoweringContext, element_type_of, merge_units, product
+from .fusion import apart, epilogue_reads_slice
 from .registry import lowering
 from .signedness import as_signless, is_unsigned, reinterpret, signless
 
@@ -37,7 +38,7 @@ def dot_general(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     left = _grouped(ctx, lhs, batch[0], rows, contract[0])
     right = _grouped(ctx, rhs, batch[1], contract[1], columns)
     if any(not lhs_dims[i].is_constant for i in contract[0]):
-        left, right = _apart_from_producer(ctx, left), _apart_from_producer(ctx, right)
+        left, right = apart(ctx, left), apart(ctx, right)
     batch_dims = [lhs_dims[i] for i in batch[0]]
     row_dims, column_dims = [lhs_dims[i] for i in rows], [rhs_dims[i] for i in columns]
     flat = [*([product(batch_dims)] if batch_dims else []), product(row_dims), product(column_dims)]
@@ -48,6 +49,8 @@ def dot_general(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
         contraction.operation.attributes["cast"] = ir.Attribute.parse("#linalg.type_fn<cast_unsigned>")
     linalg.fill_builtin_region(contraction.operation)
     value = contraction.results[0]
+    if epilogue_reads_slice(op):
+        value = apart(ctx, value)
     expanded = _ungrouped(ctx, value, [*([batch_dims] if batch_dims else []), row_dims, column_dims])
     if swap:
         count, first, second = len(batch_dims), len(row_dims), len(column_dims)
@@ -65,19 +68,6 @@ def _extended(ctx: LoweringContext, lhs: ir.Value, rhs: ir.Value, element: ir.Ty
     if left != right or isinstance(left, ir.IntegerType) != isinstance(element, ir.IntegerType):
         return as_signless(converted(ctx, lhs, element)), as_signless(converted(ctx, rhs, element)), False
     return as_signless(lhs), as_signless(rhs), is_unsigned(left)
-
-
-def _apart_from_producer(ctx: LoweringContext, value: ir.Value) -> ir.Value:
-    """`value` through a reshape to its own shape, so that IREE does not fuse the op that computes it with its packing.
-
-    IREE 3.13 fuses an elementwise op or transpose with the packing of a data-tiled contraction's operand, and fails where
-    the contracted size is dynamic ("'affine.delinearize_index' op no basis element may be statically non-positive",
-    "'memref.alloca' op all stack allocations need to be hoisted"): its loop over the padding has a zero bound.
-    test/python/models/test_workarounds.py fails when that is mended.
-    """
-    if isinstance(value.owner, ir.Block) or value.type.has_static_shape:
-        return value
-    return ctx.reshape_by_size(value, ctx.dims(value))
 
 
 def _read_columns_first(op: Any, batch: int) -> bool:

@@ -61,9 +61,7 @@ def reduce_window(ctx: ShapeContext) -> Sequence[Dims]:
     )
     padding = _padding(ctx, rank)
     result = tuple(
-        window_size(
-            dims[i], DimExpr.constant(window[i]), strides[i], *padding[i], base=bases[i], dilation=dilations[i]
-        )
+        window_size(dims[i], DimExpr.constant(window[i]), strides[i], *padding[i], base=bases[i], dilation=dilations[i])
         for i in range(rank)
     )
     return [tuple(ctx.scope.simplify(dim) for dim in result)] * count

@@ -18,7 +18,15 @@ from nimble_mlir.mlir import ir
 from ..base import fail
 from ..shape_values import Contents, ShapeValues
 
-__all__ = ["SHAPE_FUNCTIONS", "Mode", "Requirement", "ShapeContext", "ShapeFunction", "custom_call_target", "shape_function"]
+__all__ = [
+    "SHAPE_FUNCTIONS",
+    "Mode",
+    "Requirement",
+    "ShapeContext",
+    "ShapeFunction",
+    "custom_call_target",
+    "shape_function",
+]
 
 Dims = tuple[DimExpr, ...]
 

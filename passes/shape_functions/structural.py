@@ -100,9 +100,7 @@ def dynamic_pad(ctx: ShapeContext) -> Sequence[Dims]:
     return [_padded(ctx.dims(0), ctx.sizes(2), ctx.sizes(3), ctx.sizes(4))]
 
 
-def _padded(
-    dims: Dims, low: Sequence[DimExpr], high: Sequence[DimExpr], interior: Sequence[DimExpr]
-) -> Dims:
+def _padded(dims: Dims, low: Sequence[DimExpr], high: Sequence[DimExpr], interior: Sequence[DimExpr]) -> Dims:
     result = []
     for dim, before, after, between in zip(dims, low, high, interior, strict=True):
         inner = DimExpr.constant(0) if between == 0 else between * dim_max(dim - 1, DimExpr.constant(0))

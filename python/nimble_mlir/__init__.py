@@ -24,7 +24,6 @@ from nimble_mlir.errors import (
     ShapeError,
     UnsupportedOpError,
 )
-
 from nimble_mlir.log import configure as _configure_log
 
 if TYPE_CHECKING:

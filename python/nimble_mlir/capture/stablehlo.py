@@ -44,7 +44,7 @@ def _chlo_to_custom_call(op: Any) -> None:
             [result.type for result in op.results],
             list(op.operands),
             CHLO_PREFIX + op.name.removeprefix("chlo."),
-            backend_config=ir.DictAttr.get({attr.name: attr.attr for attr in op.attributes}),
+            backend_config=ir.DictAttr.get({name: op.attributes[name] for name in op.attributes}),
             api_version=ir.IntegerAttr.get(ir.IntegerType.get_signless(32), 4),
         )
     for before, after in zip(op.results, call.results, strict=True):

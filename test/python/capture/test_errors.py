@@ -54,7 +54,9 @@ def test_64_bit_types_without_x64(dtype, held):
 
 def test_two_scopes():
     (t,) = nm.dims("t")
-    with pytest.raises(nm.CaptureError, match="argument 'y' has size 't' from another symbolic scope than argument 'x'"):
+    with pytest.raises(
+        nm.CaptureError, match="argument 'y' has size 't' from another symbolic scope than argument 'x'"
+    ):
         capture_one(lambda x, y: (x, y), (X, nm.spec((t,), jnp.float32)))
 
 
@@ -65,7 +67,9 @@ def test_equal_names_of_two_scopes_do_not_merge():
 
 
 def test_unsolvable_symbol():
-    with pytest.raises(nm.CaptureError, match=r"symbol 'b' is not determined by any argument.*'b\*s' \(argument 'x' axis 0\)"):
+    with pytest.raises(
+        nm.CaptureError, match=r"symbol 'b' is not determined by any argument.*'b\*s' \(argument 'x' axis 0\)"
+    ):
         capture_one(lambda x: x, (nm.spec((B * S,), jnp.float32),))
 
 
@@ -75,12 +79,16 @@ def test_leaf_that_is_no_array():
 
 
 def test_example_args_that_are_no_tuple():
-    with pytest.raises(nm.CaptureError, match=r"example_args must be a tuple of arguments, got ShapeDtypeStruct; write \(x,\)"):
+    with pytest.raises(
+        nm.CaptureError, match=r"example_args must be a tuple of arguments, got ShapeDtypeStruct; write \(x,\)"
+    ):
         capture_one(lambda x: x, X)
 
 
 def test_trace_errors_become_capture_errors():
-    with pytest.raises(nm.CaptureError, match="JAX cannot trace 'fn' with these example arguments: .*Incompatible shapes"):
+    with pytest.raises(
+        nm.CaptureError, match="JAX cannot trace 'fn' with these example arguments: .*Incompatible shapes"
+    ):
 
         def fn(x):
             return x + jnp.ones(3)
@@ -89,7 +97,9 @@ def test_trace_errors_become_capture_errors():
 
 
 def test_inconclusive_comparison_says_to_state_what_holds():
-    with pytest.raises(nm.CaptureError, match=r"(?s)Symbolic dimension comparison 's' < '3' is inconclusive.*constraints="):
+    with pytest.raises(
+        nm.CaptureError, match=r"(?s)Symbolic dimension comparison 's' < '3' is inconclusive.*constraints="
+    ):
         capture_one(lambda x: jax.lax.top_k(x, 3), (X,))
 
 

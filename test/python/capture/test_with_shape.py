@@ -31,7 +31,9 @@ def test_sizes_that_are_stated_equal(joined, size):
 
 
 def test_sizes_that_differ(joined):
-    with pytest.raises(nm.ShapeError, match=r"dimension 0 of the value and of the stated shape differ: 'm' and 'n'.*n = 3, m = 4"):
+    with pytest.raises(
+        nm.ShapeError, match=r"dimension 0 of the value and of the stated shape differ: 'm' and 'n'.*n = 3, m = 4"
+    ):
         joined(np.ones(3, np.float32), np.ones(4, np.float32))
 
 

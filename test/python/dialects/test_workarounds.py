@@ -37,7 +37,7 @@ def test_dense_attributes_of_complex_numbers_cannot_be_read(block):
         "stablehlo.constant dense<(1.0, 2.0)> : tensor<2xcomplex<f32>>", source_name="constant"
     )
     with pytest.raises(TypeError, match="unknown element type"):
-        constant.attributes["value"]  # noqa: B018
+        constant.attributes["value"]
 
 
 def test_bindings_look_for_dialect_modules_without_end():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from hypothesis import strategies as st
+
 from nimble_mlir.dims import DimExpr, dim_max, dim_min
 
 Tree = tuple

@@ -9,6 +9,7 @@ import expression_trees as trees
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from nimble_mlir.dims import Call, DimExpr, DimSyntaxError, as_expr, dim_max, dim_min, floordiv, mod
 
 B, S, T = (DimExpr.symbol(name) for name in "bst")

@@ -7,6 +7,7 @@ import jax
 import pytest
 from hypothesis import given
 from jax import export
+
 from nimble_mlir.dims import Constraint, DimExpr
 
 _VARIABLES = dict(zip(trees.SYMBOLS, export.symbolic_shape(", ".join(trees.SYMBOLS)), strict=True))

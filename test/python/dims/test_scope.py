@@ -7,6 +7,7 @@ import pickle
 import re
 
 import pytest
+
 from nimble_mlir.dims import Constraint, DimExpr, DimSyntaxError, Proof, Scope, SymbolInfo
 
 PROVED, REFUTED, UNDECIDED = Proof.PROVED, Proof.REFUTED, Proof.UNDECIDED

@@ -9,6 +9,7 @@ import expression_trees as trees
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
 from nimble_mlir.dims import (
     Check,
     Constraint,

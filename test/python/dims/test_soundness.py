@@ -8,6 +8,7 @@ import expression_trees as trees
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
 from nimble_mlir.dims import Constraint, DimExpr, Proof, Scope, SymbolInfo, intervals
 
 Values = dict[str, int]

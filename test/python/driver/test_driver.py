@@ -15,6 +15,7 @@ import pytest
 import nimble_mlir as nm
 from nimble_mlir.driver import iree
 from nimble_mlir.driver.container import WEIGHTS_ENTRY
+from nimble_mlir.log import configure
 
 RNG = np.random.default_rng(0)
 
@@ -108,7 +109,8 @@ def test_large_constants_of_text_travel_as_weights(tmp_path):
         "  %n = stablehlo.constant dense<600> : tensor<1xi32>\n"
         "  %shape = stablehlo.concatenate %d1, %n, dim = 0 : (tensor<1xi32>, tensor<1xi32>) -> tensor<2xi32>\n"
         f"  %c = stablehlo.constant dense<[{text}]> : tensor<600xf32>\n"
-        "  %b = stablehlo.dynamic_broadcast_in_dim %c, %shape, dims = [1] : (tensor<600xf32>, tensor<2xi32>) -> tensor<?x600xf32>\n"
+        "  %b = stablehlo.dynamic_broadcast_in_dim %c, %shape, dims = [1]\n"
+        "      : (tensor<600xf32>, tensor<2xi32>) -> tensor<?x600xf32>\n"
         "  %0 = stablehlo.add %x, %b : tensor<?x600xf32>\n"
         "  return %0 : tensor<?x600xf32>\n}"
     )
@@ -183,7 +185,9 @@ def test_ir_of_each_stage():
 
 def test_a_failure_of_the_iree_compiler_names_the_reproducer(monkeypatch):
     _, fn, specs = weighted()
-    with pytest.raises(nm.CompileError, match=r"(?s)the IREE compiler failed.*no-such-flag.*to reproduce: .*iree-compile"):
+    with pytest.raises(
+        nm.CompileError, match=r"(?s)the IREE compiler failed.*no-such-flag.*to reproduce: .*iree-compile"
+    ):
         nm.compile(fn, specs, options=nm.CompileOptions(iree_flags=("--no-such-flag",)))
 
 
@@ -221,8 +225,6 @@ def test_log_topics():
 
 def test_unknown_log_topic_warns():
     with pytest.warns(UserWarning, match="NIMBLE_LOG: unknown topic 'everything'"):
-        from nimble_mlir.log import configure
-
         configure("everything")
 
 

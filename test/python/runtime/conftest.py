@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from runtime_programs import PROGRAMS, Program
+
 from nimble_mlir.dims import Constraint, DimExpr, SymbolInfo
 from nimble_mlir.dims.signature import REFLECTION_KEY, ArgumentSpec, CallTree, EntryPoint, ResultSpec, Signature
 from nimble_mlir.dims.tree import LEAF, Tree
 from nimble_mlir.runtime import Module, load
-from runtime_programs import PROGRAMS, Program
 
 IREE_VERSION = "3.13.0"
 _FLAGS = [

@@ -10,10 +10,11 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import pytest
+from runtime_programs import DTYPES
+
 from nimble_mlir.errors import LoadError
 from nimble_mlir.runtime import Module, load
 from nimble_mlir.runtime.arrays import dtype_of
-from runtime_programs import DTYPES
 
 Get = Callable[[str], Module]
 SIZES = [(3, 5), (1, 1), (0, 4), (4, 0), (100, 300)]  # the last one is shared with IREE, the others are copied
@@ -217,6 +218,7 @@ def test_jax_keys(module: Get) -> None:
 def test_calls_under_a_jax_trace(module: Get) -> None:
     jax = pytest.importorskip("jax")
     import jax.numpy as jnp
+
     from nimble_mlir.errors import CaptureError
 
     message = (

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from nimble_mlir.errors import NimbleError, ShapeError
 from nimble_mlir.runtime import Module
 

@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import build, compile_mlir
+from runtime_programs import PROGRAMS, Program
+
 from nimble_mlir.errors import LoadError, NimbleError
 from nimble_mlir.runtime import DeviceOptions, Module, get_device, load, open_module
 from nimble_mlir.runtime.archive import installed_iree_version
-from runtime_programs import PROGRAMS, Program
 
 A = np.ones((3, 4), np.float32)
 Vmfb = Callable[[str], Path]

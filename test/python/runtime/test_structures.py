@@ -13,12 +13,13 @@ import pytest
 from conftest import make_entry
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from runtime_programs import PROGRAMS, Pair, State
+
 from nimble_mlir.dims import SymbolInfo
 from nimble_mlir.dims.signature import ArgumentSpec, CallTree, EntryPoint, Signature
 from nimble_mlir.dims.tree import LEAF, NONE, CustomNodeError, Tree, flatten, unflatten
 from nimble_mlir.errors import CaptureError, LoadError, ShapeError
 from nimble_mlir.runtime import Module, load, open_module
-from runtime_programs import PROGRAMS, Pair, State
 
 Get = Callable[[str], Module]
 

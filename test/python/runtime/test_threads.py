@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import build
+from runtime_programs import Program
+
 from nimble_mlir.errors import ShapeError
 from nimble_mlir.runtime import Module, load
 from nimble_mlir.runtime.contexts import ContextPool, context_limit
-from runtime_programs import Program
 
 
 def in_threads(count: int, work: Callable[[int], None]) -> None:
