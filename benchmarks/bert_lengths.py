@@ -50,7 +50,7 @@ def main() -> None:
         for name, call in calls.items():
             error = float(np.abs(np.asarray(call()) - expected).max())
             assert error < 5e-3, f"{name} differs from jax.jit by {error}"
-        medians = interleaved(calls, args.rounds)
+        medians = interleaved(calls, args.rounds, pause=0.05)
         row = [str(length), f"{medians['nimble'] * 1e3:.1f}"]
         for name in ("jax.jit", "onnxruntime"):
             known = name in medians

@@ -31,16 +31,20 @@ def example(name: str) -> ModuleType:
     return module
 
 
-def interleaved(calls: Mapping[str, Callable[[], Any]], rounds: int, inner: int = 1) -> dict[str, float]:
+def interleaved(
+    calls: Mapping[str, Callable[[], Any]], rounds: int, inner: int = 1, pause: float = 0.0
+) -> dict[str, float]:
     """The median seconds of each call. The calls take turns, so that what else the machine does hits all alike.
 
-    `inner` calls are timed together: more than one where a call is of the order of the clock's resolution.
+    `inner` calls are timed together: more than one where a call is of the order of the clock's resolution. `pause` seconds
+    before each turn let the worker threads of the one before stop spinning.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():  # not counted
         call()
     for _ in range(rounds):
         for name, call in calls.items():
+            time.sleep(pause)
             start = time.perf_counter()
             for _ in range(inner):
                 call()

@@ -17,15 +17,16 @@ from nimble_mlir.dialects import (
     SliceOp,
     dims_of,
     opaque,
+    tensor_type,
 )
-from nimble_mlir.dims import DimExpr
-from nimble_mlir.mlir import arith, ir, tensor
+from nimble_mlir.dims import DimExpr, dim_max
+from nimble_mlir.mlir import arith, ir, stablehlo, tensor
 
 from .assertions import TARGET, lower_assertion
 from .base import ModulePass, entry_functions, fail
 from .shape_functions import custom_call_target
 from .shape_values import Contents, ShapeValues
-from .symbol_table import DimBuilder, SymbolTable
+from .symbol_table import DimBuilder, SymbolTable, constant_index
 
 __all__ = ["MaterializeShapes"]
 
@@ -80,6 +81,16 @@ class _Materializer:
             raise fail(op, f"operand {index} of '{op.name}' depends on values computed at run time")
         return contents
 
+    def indices(self, op: Any, index: int) -> list[ir.Value]:
+        """The elements of operand `index` as `index` values: host arithmetic on sizes, or read where data says them."""
+        operand = op.operands[index]
+        contents = self.values.get(operand)
+        if contents is not None:
+            return self.builder.values(contents)
+        count = ir.RankedTensorType(operand.type).shape[0]
+        elements = [tensor.extract(operand, [constant_index(i)]) for i in range(count)]
+        return [arith.index_cast(ir.IndexType.get(), element) for element in elements]
+
     def sizes(self, result: ir.Value) -> list[ir.Value]:
         """The values of the dynamic dims of a result."""
         return self.builder.sizes(_dims(result))
@@ -120,12 +131,12 @@ def _iota(state: _Materializer, op: Any) -> ir.Value:
 
 
 def _pad(state: _Materializer, op: Any) -> ir.Value:
-    low, high, interior = (state.builder.values(state.contents(op, index)) for index in (2, 3, 4))
+    low, high, interior = (state.indices(op, index) for index in (2, 3, 4))
     return PadOp(op.operands[0], op.operands[1], low, high, interior, op.results[0].type).result
 
 
 def _slice(state: _Materializer, op: Any) -> ir.Value:
-    start, limit, stride = (state.builder.values(state.contents(op, index)) for index in (1, 2, 3))
+    start, limit, stride = (state.indices(op, index) for index in (1, 2, 3))
     return SliceOp(op.operands[0], start, limit, stride, op.results[0].type).result
 
 
@@ -133,6 +144,43 @@ def _gather(state: _Materializer, op: Any) -> ir.Value:
     sizes = state.builder.values(state.contents(op, 2))
     numbers = op.attributes["dimension_numbers"]
     return GatherOp(op.operands[0], op.operands[1], sizes, op.results[0].type, numbers).result
+
+
+def _conv(state: _Materializer, op: Any) -> ir.Value:
+    """A convolution whose padding is a value: the operand is padded (and dilated), the convolution is not."""
+    lhs = op.operands[0]
+    numbers = stablehlo.ConvDimensionNumbers(op.attributes["dimension_numbers"])
+    dims = _dims(lhs)
+    zero, one = DimExpr.constant(0), DimExpr.constant(1)
+    low, high, interior = [zero] * len(dims), [zero] * len(dims), [zero] * len(dims)
+    padding = state.contents(op, 2)
+    dilation = list(op.attributes["lhs_dilation"]) if "lhs_dilation" in op.attributes else None
+    for i, axis in enumerate(numbers.input_spatial_dimensions):
+        low[axis], high[axis] = padding[2 * i], padding[2 * i + 1]
+        interior[axis] = DimExpr.constant(dilation[i] - 1) if dilation is not None else zero
+    padded = [
+        dim + before + after + (between * dim_max(dim - one, zero) if between != 0 else zero)
+        for dim, before, after, between in zip(dims, low, high, interior, strict=True)
+    ]
+    element = ir.RankedTensorType(lhs.type).element_type
+    value = ir.Operation.create(
+        "stablehlo.constant", results=[ir.RankedTensorType.get([], element)], attributes={"value": _zero(element)}
+    ).result
+    widths = [state.builder.values(amounts) for amounts in (low, high, interior)]
+    operand = PadOp(lhs, value, *widths, tensor_type(padded, element)).result
+    kept = {name: op.attributes[name] for name in op.attributes if name not in ("padding", "lhs_dilation")}
+    convolution = ir.Operation.create(
+        "stablehlo.convolution", results=[op.results[0].type], operands=[operand, op.operands[1]], attributes=kept
+    )
+    return convolution.result
+
+
+def _zero(element: ir.Type) -> ir.Attribute:
+    scalar = ir.RankedTensorType.get([], element)
+    text = (
+        "(0.0, 0.0)" if isinstance(element, ir.ComplexType) else "0" if isinstance(element, ir.IntegerType) else "0.0"
+    )
+    return ir.Attribute.parse(f"dense<{text}> : {scalar}")
 
 
 def _with_shape(state: _Materializer, op: Any) -> ir.Value:
@@ -143,6 +191,7 @@ def _with_shape(state: _Materializer, op: Any) -> ir.Value:
 _REWRITES: dict[str, Callable[[_Materializer, Any], ir.Value]] = {
     "nimble.with_shape": _with_shape,
     "stablehlo.dynamic_broadcast_in_dim": _broadcast_in_dim,
+    "stablehlo.dynamic_conv": _conv,
     "stablehlo.dynamic_gather": _gather,
     "stablehlo.dynamic_iota": _iota,
     "stablehlo.dynamic_pad": _pad,

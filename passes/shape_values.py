@@ -17,6 +17,8 @@ from nimble_mlir.dialects import dims_of
 from nimble_mlir.dims import Call, DimExpr, Proof, Scope, dim_max, dim_min, floordiv, mod
 from nimble_mlir.mlir import ir
 
+from .size_conditions import decide
+
 __all__ = ["MAX_ELEMENTS", "Contents", "Element", "ShapeValues"]
 
 MAX_ELEMENTS = 64
@@ -72,12 +74,7 @@ class ShapeValues:
 
     def decide(self, condition: Element) -> bool | None:
         """True or False where a comparison is proved or refuted, None otherwise."""
-        if isinstance(condition, bool):
-            return condition
-        if not isinstance(condition, tuple):
-            return None
-        kind, *operands = condition
-        return _DECIDE[kind](self, operands) if kind in _DECIDE else None
+        return decide(self.scope, condition)
 
 
 def _element_count(type_: ir.Type) -> int | None:
@@ -91,51 +88,6 @@ def _element_count(type_: ir.Type) -> int | None:
     count = prod(type_.shape)
     return count if count <= MAX_ELEMENTS else None
 
-
-def _flag(proof: Proof) -> bool | None:
-    return {Proof.PROVED: True, Proof.REFUTED: False}.get(proof)
-
-
-def _decide_eq(values: ShapeValues, operands: list[Element]) -> bool | None:
-    lhs, rhs = operands
-    if isinstance(lhs, DimExpr) and isinstance(rhs, DimExpr):
-        return _flag(values.scope.equal(lhs, rhs))
-    return True if lhs == rhs else None
-
-
-def _decide_ge(values: ShapeValues, operands: list[Element]) -> bool | None:
-    lhs, rhs = operands
-    if isinstance(lhs, DimExpr) and isinstance(rhs, DimExpr):
-        return _flag(values.scope.at_least(lhs, rhs))
-    return None
-
-
-def _decide_not(values: ShapeValues, operands: list[Element]) -> bool | None:
-    decided = values.decide(operands[0])
-    return None if decided is None else not decided
-
-
-def _decide_and(values: ShapeValues, operands: list[Element]) -> bool | None:
-    decided = [values.decide(operand) for operand in operands]
-    if False in decided:
-        return False
-    return True if None not in decided else None
-
-
-def _decide_or(values: ShapeValues, operands: list[Element]) -> bool | None:
-    decided = [values.decide(operand) for operand in operands]
-    if True in decided:
-        return True
-    return False if None not in decided else None
-
-
-_DECIDE: dict[str, Callable[[ShapeValues, list[Element]], bool | None]] = {
-    "eq": _decide_eq,
-    "ge": _decide_ge,
-    "not": _decide_not,
-    "and": _decide_and,
-    "or": _decide_or,
-}
 
 Rule = Callable[[ShapeValues, Any, list[Contents | None], int], Sequence[Element] | None]
 

@@ -17,10 +17,22 @@ from .builders import LoweringContext
 __all__ = ["apart", "epilogue_reads_slice"]
 
 _ELEMENTWISE = frozenset(f"stablehlo.{name}" for name in (*UNARY, *BINARY, "select", "clamp"))
-_PASSED_THROUGH = _ELEMENTWISE | {"stablehlo.broadcast_in_dim", "nimble.broadcast_in_dim", "tensor.cast"}
+_PASSED_THROUGH = _ELEMENTWISE | {
+    "nimble.broadcast_in_dim",
+    "stablehlo.broadcast_in_dim",
+    "tensor.cast",
+    "tensor.collapse_shape",
+    "tensor.expand_shape",
+}
 _SLICES = frozenset(
-    ["nimble.gather", "nimble.slice", "stablehlo.dynamic_slice", "stablehlo.gather", "stablehlo.slice"]
-    + ["tensor.extract_slice", "tensor.collapse_shape"]
+    [
+        "nimble.gather",
+        "nimble.slice",
+        "stablehlo.dynamic_slice",
+        "stablehlo.gather",
+        "stablehlo.slice",
+        "tensor.extract_slice",
+    ]
 )
 # How far an epilogue and its operands are followed; beyond it, fusion has long stopped.
 _LIMIT = 64

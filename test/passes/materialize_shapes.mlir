@@ -80,9 +80,24 @@ func.func @nothing_to_do(%x: tensor<1xi32>) -> tensor<1xi32> {
 
 // -----
 
-func.func @data_dependent(%x: tensor<4xf32>, %v: tensor<f32>, %n: tensor<1xi32>) -> tensor<6xf32> {
+// Padding that data says is read from the tensor; the result's size is known all the same.
+// CHECK-LABEL: func.func @data_dependent_padding
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<4xf32>
+// CHECK-SAME:    %[[V:[^:]*]]: tensor<f32>
+// CHECK-SAME:    %[[N:[^:]*]]: tensor<1xi32>
+// CHECK:         %[[E:.*]] = tensor.extract %[[N]]
+// CHECK:         %[[LOW:.*]] = arith.index_cast %[[E]] : i32 to index
+// CHECK:         "nimble.pad"(%[[X]], %[[V]], %[[LOW]],
+func.func @data_dependent_padding(%x: tensor<4xf32>, %v: tensor<f32>, %n: tensor<1xi32>) -> tensor<6xf32> {
   %zero = stablehlo.constant dense<0> : tensor<1xi32>
-  // expected-error @below {{operand 2 of 'stablehlo.dynamic_pad' depends on values computed at run time}}
   %0 = stablehlo.dynamic_pad %x, %v, %n, %zero, %zero : (tensor<4xf32>, tensor<f32>, tensor<1xi32>, tensor<1xi32>, tensor<1xi32>) -> tensor<6xf32>
   return %0 : tensor<6xf32>
+}
+
+// -----
+
+func.func @data_dependent_sizes(%x: tensor<4x4xf32>, %i: tensor<1xi32>, %n: tensor<2xi32>) -> tensor<2x4xf32> {
+  // expected-error @below {{operand 2 of 'stablehlo.dynamic_gather' depends on values computed at run time}}
+  %0 = "stablehlo.dynamic_gather"(%x, %i, %n) {dimension_numbers = #stablehlo.gather<offset_dims = [0, 1], start_index_map = [0]>} : (tensor<4x4xf32>, tensor<1xi32>, tensor<2xi32>) -> tensor<2x4xf32>
+  return %0 : tensor<2x4xf32>
 }

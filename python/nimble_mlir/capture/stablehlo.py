@@ -6,11 +6,14 @@ in which a `chlo.X` is a `stablehlo.custom_call @nimble.chlo.X` with its attribu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from jax.extend.mlir import ir
 from jax.extend.mlir.dialects import stablehlo
+
+from nimble_mlir.errors import CaptureError, NimbleError, UnsupportedOpError
 
 __all__ = ["CHLO_PREFIX", "to_portable_artifact"]
 
@@ -27,7 +30,22 @@ def to_portable_artifact(module: Any, reader_version: str) -> bytes:
         for function in module.body.operations:
             _drop_shardings(function.operation)
         version = stablehlo.get_smaller_version(stablehlo.get_current_version(), reader_version)
-        return stablehlo.serialize_portable_artifact(module, version)
+        try:
+            return stablehlo.serialize_portable_artifact(module, version)
+        except ValueError as error:
+            raise _unserializable(module) from error
+
+
+def _unserializable(module: Any) -> NimbleError:
+    """The error for a module that is more than StableHLO: JAX's calls into libraries are what there is of that kind."""
+    for op in _walk(module.operation):
+        if op.name == "stablehlo.custom_call":
+            target = ir.StringAttr(op.attributes["call_target_name"]).value
+            if not target.startswith(CHLO_PREFIX):
+                where = re.search(r'"([^"]+)":(\d+):\d+', str(op.location))
+                place = f"{where[1]}:{where[2]}: " if where else ""
+                return UnsupportedOpError(f"{place}custom call '{target}' is not supported")
+    return CaptureError("JAX lowers this function to more than StableHLO, which cannot be captured")
 
 
 def _walk(operation: Any) -> Iterator[Any]:

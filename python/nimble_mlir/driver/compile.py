@@ -15,6 +15,7 @@ from typing import Any
 
 import nimble_mlir
 from nimble_mlir.dims.signature import REFLECTION_KEY, Signature
+from nimble_mlir.errors import CompileError
 from nimble_mlir.mlir import ir
 from nimble_mlir.passes.base import entry_functions
 from nimble_mlir.passes.buffers import updated_arguments, work_bound
@@ -27,7 +28,7 @@ from nimble_mlir.runtime.loader import open_module
 
 from .container import add_weights, link_weights
 from .iree import compile_file, compiler_version
-from .options import CompileOptions, iree_flags
+from .options import DATA_TILING, CompileOptions, iree_flags
 
 __all__ = ["compile_program"]
 
@@ -75,7 +76,7 @@ def compile_program(program: Program, target: str, options: CompileOptions) -> M
         with source.open("wb") as file:
             program.module.operation.write_bytecode(file)
         started = time.perf_counter()
-        compile_file(source, flags, output, options.timeout)
+        _compile(source, flags, output, options.timeout)
         _iree_log.info("iree-compile %s: %.1f s", target, time.perf_counter() - started)
         if options.parameters is None:
             add_weights(output, program.constants)
@@ -83,6 +84,26 @@ def compile_program(program: Program, target: str, options: CompileOptions) -> M
             link_weights(output, program.constants, Path(options.parameters))
         # The mapping outlives the directory entry, so the file can go with the directory.
         return open_module(output, verify=False, ir_stages=stages, live_treedefs=program.treedefs)
+
+
+def _compile(source: Path, flags: Sequence[str], output: Path, timeout: float | None) -> None:
+    """Runs the IREE compiler, and once more without data tiling where it fails with it.
+
+    IREE 3.13 fails on some contractions of dynamic size only with data tiling ("'affine.delinearize_index' op no basis
+    element may be statically non-positive"); without it they are right, and slower.
+    """
+    try:
+        compile_file(source, flags, output, timeout)
+    except CompileError as error:
+        if DATA_TILING not in flags or "did not finish" in str(error):
+            raise
+        try:
+            compile_file(source, [flag for flag in flags if flag != DATA_TILING], output, timeout)
+        except CompileError:
+            raise error from None
+        _iree_log.warning(
+            "compiled without data tiling, which makes contractions slower: %s", str(error).partition("\n")[0]
+        )
 
 
 def _driver(target: str, work: Sequence[int | None]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,12 @@ from support.checker import CompiledProgram
 from support.programs import PROGRAMS
 
 from models import networks, shapes, tensor_ops  # noqa: F401 - importing them registers their programs
+
+# The reference needs no fast code: most of the time of a test is XLA compiling for one more size. Read when JAX makes
+# its first client, so a process that has used JAX before is as it was.
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+)
 
 
 @pytest.fixture(scope="session")

@@ -157,8 +157,6 @@ def pools(x):
 
     return {
         "max_valid": window(-jnp.inf, lax.max, "VALID"),
-        "max_same": window(-jnp.inf, lax.max, "SAME", (1, 3, 3, 1)),
-        "sum_same": window(0.0, lax.add, "SAME", (1, 3, 2, 1), (1, 1, 1, 1)),
         "average": window(0.0, lax.add, "VALID") / 4,
         "min": window(jnp.inf, lax.min, ((0, 0), (1, 0), (0, 1), (0, 0)), (1, 3, 2, 1)),
         "over_batch": window(0.0, lax.add, "VALID", (1, 3, 1, 2), (1, 1, 1, 1)),

@@ -1,0 +1,76 @@
+"""Bugs of IREE that lowering works around (passes/lowering/fusion.py): each test fails when the bug is mended, so that the
+workaround can go."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from nimble_mlir.driver.iree import compiler_path
+from nimble_mlir.driver.options import CompileOptions, iree_flags
+
+# A product whose left operand is computed elementwise, contracted over a dynamic size.
+_FUSED_PACKING = """
+#map = affine_map<(d0, d1) -> (d0, d1)>
+func.func @f(%x: tensor<?x?xf32>, %w: tensor<?x16xf32>) -> tensor<?x16xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0.0 : f32
+  %rows = tensor.dim %x, %c0 : tensor<?x?xf32>
+  %contracted = tensor.dim %x, %c1 : tensor<?x?xf32>
+  %0 = tensor.empty(%rows, %contracted) : tensor<?x?xf32>
+  %1 = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<?x?xf32>) outs(%0 : tensor<?x?xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %sum = arith.addf %in, %in : f32
+    linalg.yield %sum : f32
+  } -> tensor<?x?xf32>
+  RESHAPE
+  %3 = tensor.empty(%rows) : tensor<?x16xf32>
+  %4 = linalg.fill ins(%zero : f32) outs(%3 : tensor<?x16xf32>) -> tensor<?x16xf32>
+  %5 = linalg.matmul ins(%2, %w : tensor<?x?xf32>, tensor<?x16xf32>) outs(%4 : tensor<?x16xf32>) -> tensor<?x16xf32>
+  return %5 : tensor<?x16xf32>
+}
+"""
+_APART = """%shape = tensor.from_elements %rows, %contracted : tensor<2xindex>
+  %2 = tensor.reshape %1(%shape) : (tensor<?x?xf32>, tensor<2xindex>) -> tensor<?x?xf32>"""
+_DIRECT = "%2 = tensor.cast %1 : tensor<?x?xf32> to tensor<?x?xf32>"
+
+# The sum of a product and a slice, then scaled: a slice is packed inside of the product's kernel.
+_SLICE_IN_EPILOGUE = """
+#map = affine_map<(d0, d1) -> (d0, d1)>
+func.func @f(%x: tensor<?x20xf32>, %w: tensor<20x32xf32>, %gates: tensor<?x64xf32>) -> tensor<?x32xf32> {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %rows = tensor.dim %x, %c0 : tensor<?x20xf32>
+  %0 = tensor.empty(%rows) : tensor<?x32xf32>
+  %1 = linalg.fill ins(%zero : f32) outs(%0 : tensor<?x32xf32>) -> tensor<?x32xf32>
+  %2 = linalg.matmul ins(%x, %w : tensor<?x20xf32>, tensor<20x32xf32>) outs(%1 : tensor<?x32xf32>) -> tensor<?x32xf32>
+  %3 = tensor.extract_slice %gates[0, 32] [%rows, 32] [1, 1] : tensor<?x64xf32> to tensor<?x32xf32>
+  %4 = linalg.generic {indexing_maps = [#map, #map, #map], iterator_types = ["parallel", "parallel"]}
+      ins(%2, %3 : tensor<?x32xf32>, tensor<?x32xf32>) outs(%0 : tensor<?x32xf32>) {
+  ^bb0(%a: f32, %b: f32, %out: f32):
+    %sum = arith.mulf %a, %b : f32
+    linalg.yield %sum : f32
+  } -> tensor<?x32xf32>
+  return %4 : tensor<?x32xf32>
+}
+"""
+
+
+def _messages(text: str, folder: Path) -> str:
+    source = folder / "module.mlir"
+    source.write_text(text)
+    command = [str(compiler_path()), str(source), *iree_flags("llvm-cpu", CompileOptions()), "-o", str(folder / "out")]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120).stderr
+
+
+def test_iree_cannot_fuse_a_producer_with_packing_of_a_dynamic_contracted_size(tmp_path: Path) -> None:
+    assert "'affine.delinearize_index' op no basis element" in _messages(
+        _FUSED_PACKING.replace("RESHAPE", _DIRECT), tmp_path
+    )
+    assert _messages(_FUSED_PACKING.replace("RESHAPE", _APART), tmp_path) == ""
+
+
+def test_iree_cannot_read_a_slice_in_the_epilogue_of_a_contraction(tmp_path: Path) -> None:
+    assert "large vector sizes" in _messages(_SLICE_IN_EPILOGUE, tmp_path)
