@@ -34,7 +34,8 @@ OPS: dict[str, Callable[[Array, Array], Array]] = {
     "repeat": lambda x, y: jnp.repeat(x, 2, axis=1),
     "row_sums": lambda x, y: x.sum(1, keepdims=True),
     "column_max": lambda x, y: x.max(0, keepdims=True),
-    "center": lambda x, y: x - x.mean(1, keepdims=True),
+    # Half the mean: of equal elements the whole would leave nothing but the rounding of either side.
+    "center": lambda x, y: x - 0.5 * x.mean(1, keepdims=True),
     "softmax": lambda x, y: jax.nn.softmax(x, axis=1),
     "norm": lambda x, y: x / (1 + jnp.linalg.norm(x, axis=0, keepdims=True)),
     "flatten": lambda x, y: x.reshape(1, -1),
@@ -71,22 +72,14 @@ def specs(s: Any, t: Any) -> tuple[Any, ...]:
     return nm.spec((s, t), f32), nm.spec((t, 3), f32)
 
 
-@settings(
-    max_examples=30,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-    print_blob=False,
-)
+@settings(max_examples=30, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(_step, min_size=2, max_size=5))
 def test_random_program_agrees_with_jax(
     steps: list[tuple[str, int, int]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     function = make(steps)
-    program = TestProgram(
-        "random_program", function, "s, t", specs, "model", constraints=("s >= 2", "t >= 2", "s <= 7", "t <= 6")
-    )
+    bounds = ("s >= 2", "t >= 2", "s <= 7", "t <= 6")
+    program = TestProgram("random_program", function, "s, t", specs, "model", constraints=bounds)
     try:
         largest = jax.eval_shape(function, *(jax.ShapeDtypeStruct(shape, f32) for shape in ((7, 6), (6, 3))))
         symbolic = program.example_args()
