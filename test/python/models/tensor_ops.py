@@ -303,3 +303,33 @@ def complex_numbers(x, y, r):
         "compare": [x == x, x != y.T],
         "real": r * x,
     }
+
+
+@program("s", lambda s: (nm.spec((s, 4), f32), nm.spec((s, 2), i32), nm.spec((s,), u32)), "exact")
+def bits_of_other_widths(x, k, u):
+    return {
+        "narrower": [lax.bitcast_convert_type(x, jnp.uint8), lax.bitcast_convert_type(k, jnp.int16)],
+        "wider": [
+            lax.bitcast_convert_type(lax.bitcast_convert_type(u, jnp.uint16), jnp.uint32),
+            lax.bitcast_convert_type(lax.bitcast_convert_type(x, jnp.int8), jnp.float32),
+        ],
+        "reduced": [lax.reduce_precision(x * 1e4, *form) for form in [(8, 7), (5, 10), (4, 3), (8, 23)]],
+    }
+
+
+@program(
+    "b, s",
+    lambda b, s: (nm.spec((b, s), f16), nm.spec((b, s), i32), nm.spec((b, s), u8), nm.spec((s, b), f32)),
+    "exact",
+    constraints=["s >= 4"],
+    contents={"k": integers(-2, 3), "v": integers(250, 256)},
+)
+def selections(h, k, v, x):
+    special = jnp.where(x > 1, jnp.nan, jnp.where(x < -1, -jnp.inf, x))
+    return {
+        "half": lax.top_k(h, 2),
+        "ties": lax.top_k(k, 4),
+        "unsigned": lax.top_k(v, 3),
+        "rows": lax.top_k(x.T, 1),
+        "special": lax.top_k(special.T, 4),
+    }

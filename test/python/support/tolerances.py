@@ -117,13 +117,17 @@ def _close(got: np.ndarray, expected: np.ndarray, kind: str) -> np.ndarray:
     wide = np.float64
     a, b = got.astype(wide), expected.astype(wide)
     relative, of_largest = tolerance(expected.dtype, kind)
-    return _within(a, b, relative * np.abs(b) + of_largest * _largest(np.abs(b)))
+    with np.errstate(invalid="ignore"):  # 0 * inf: what is not finite is compared apart
+        bound = relative * np.abs(b) + of_largest * _largest(np.abs(b))
+    return _within(a, b, bound)
 
 
 def _close_parts(got: np.ndarray, expected: np.ndarray, kind: str, largest: float, size: np.ndarray) -> np.ndarray:
     relative, of_largest = tolerance(expected.dtype, kind)
     a, b = got.astype(np.float64), expected.astype(np.float64)
-    return _within(a, b, relative * size + of_largest * largest)
+    with np.errstate(invalid="ignore"):
+        bound = relative * size + of_largest * largest
+    return _within(a, b, bound)
 
 
 def _within(a: np.ndarray, b: np.ndarray, bound: np.ndarray) -> np.ndarray:
