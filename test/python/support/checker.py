@@ -13,6 +13,7 @@ import numpy as np
 
 from nimble_mlir.dialects import dims_of, new_context
 from nimble_mlir.dims import DimExpr
+from nimble_mlir.driver import iree as iree_compiler
 from nimble_mlir.mlir import ir
 from nimble_mlir.runtime.device import get_device, vm_instance
 
@@ -29,7 +30,10 @@ class CompiledProgram:
 
     def __init__(self, program: TestProgram, folder: Path) -> None:
         self.program = program
+        before = iree_compiler.run_count()
         self.module = program.compile()
+        # More than one: the driver had to fall back, and the module is slower than it should be.
+        self.compiler_runs = iree_compiler.run_count() - before
         (self.entry,) = self.module.signature.entries.values()
         self.path = folder / f"{program.name}.vmfb"
         self.module.save(self.path)
