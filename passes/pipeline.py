@@ -27,7 +27,11 @@ __all__ = ["DEFAULT_PIPELINE", "STAGES", "Instrumentation", "PassStep", "Pipelin
 
 # (stage that holds afterwards, pipeline text), in order.
 DEFAULT_PIPELINE: tuple[tuple[str, str], ...] = (
-    ("nimble", "nimble-inline-calls,nimble-bind-symbols,nimble-infer-dims,nimble-verify-level{level=nimble}"),
+    (
+        "nimble",
+        "nimble-expand-windows,nimble-inline-calls,nimble-bind-symbols,nimble-infer-dims,"
+        "nimble-verify-level{level=nimble}",
+    ),
     ("shapes", "nimble-synthesize-shape-functions,nimble-materialize-shapes,nimble-verify-level{level=shapes}"),
     (
         "linalg",

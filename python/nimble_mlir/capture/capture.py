@@ -143,6 +143,8 @@ def _rename(functions: Sequence[Any], main: Any, name: str) -> None:
     new = {f.name.value: name if f == main else f"{name}.{f.name.value}" for f in functions}
     for function in functions:
         function.attributes["sym_name"] = ir.StringAttr.get(new[function.name.value])
+        if function != main:  # JAX lowers the computations of custom calls as public functions
+            function.attributes["sym_visibility"] = ir.StringAttr.get("private")
         _rename_calls(function.operation, new)
 
 
@@ -153,6 +155,11 @@ def _rename_calls(operation: Any, new: Mapping[str, str]) -> None:
                 if op.operation.name == "func.call":
                     callee = ir.FlatSymbolRefAttr(op.attributes["callee"]).value
                     op.attributes["callee"] = ir.FlatSymbolRefAttr.get(new[callee])
+                if "called_computations" in op.attributes:
+                    called = [ir.FlatSymbolRefAttr(entry).value for entry in op.attributes["called_computations"]]
+                    op.attributes["called_computations"] = ir.ArrayAttr.get(
+                        [ir.FlatSymbolRefAttr.get(new[function]) for function in called]
+                    )
                 _rename_calls(op.operation, new)
 
 

@@ -165,6 +165,14 @@ def pools(x):
     }
 
 
+@program("b, h, w", lambda b, h, w: (nm.spec((b, h, w, 3), f32),), "reduction", run_at_most={"b": 3, "h": 13, "w": 12})
+def pools_same(x):
+    return {
+        "max": lax.reduce_window(x, -jnp.inf, lax.max, (1, 3, 3, 1), (1, 2, 2, 1), "SAME"),
+        "sum": lax.reduce_window(x, 0.0, lax.add, (1, 3, 2, 1), (1, 3, 1, 1), "SAME"),
+    }
+
+
 @program(
     "b, s",
     lambda b, s: (nm.spec((b, s), f32), nm.spec((b, s), i32), nm.spec((b, s), boolean), nm.spec((b, s), u32)),

@@ -1,0 +1,139 @@
+"""`nimble-expand-windows`: window reductions whose padding is computed become a pad and a window reduction without padding.
+In: stage stablehlo, before calls are inlined. Out: the same without `custom_call @stablehlo.dynamic_reduce_window`, but
+for those whose window itself has a symbolic size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from nimble_mlir.dialects import DYNAMIC
+from nimble_mlir.dims import Scope
+from nimble_mlir.mlir import ir
+
+from .base import ModulePass, fail, functions
+from .shape_functions import custom_call_target
+from .shape_values import ShapeValues
+
+__all__ = ["ExpandWindows"]
+
+_REDUCE_WINDOW = "stablehlo.dynamic_reduce_window"
+
+
+@dataclass(frozen=True)
+class ExpandWindows(ModulePass):
+    """Separates the padding of window reductions, which JAX's "SAME" computes from sizes, and inlines their computation.
+
+      %0 = stablehlo.custom_call @stablehlo.dynamic_reduce_window(%x, %init, %window, %strides, …, %padding)
+             {called_computations = [@max]}
+    ==>
+      %padded = stablehlo.dynamic_pad %x, %init, %low, %high, %interior
+      %0 = "stablehlo.reduce_window"(%padded, %init) ({ … }) {window_dimensions = array<i64: 1, 3>, …}
+    """
+
+    name: ClassVar[str] = "nimble-expand-windows"
+
+    def run(self, module: ir.Module) -> None:
+        """Leaves a window of symbolic size, such as JAX's cumsum has, to later passes."""
+        by_name = {function.name.value: function for function in functions(module)}
+        for function in by_name.values():
+            if not function.is_external:
+                _expand_in(function, by_name)
+
+
+def _expand_in(function: Any, by_name: dict[str, Any]) -> None:
+    values = ShapeValues(Scope({}))
+    for op in [op.operation for op in function.entry_block.operations]:
+        values.visit(op)
+        if custom_call_target(op) == _REDUCE_WINDOW:
+            with ir.InsertionPoint(op), op.location:
+                _expand_reduce_window(op, values, by_name)
+
+
+def _expand_reduce_window(op: Any, values: ShapeValues, by_name: dict[str, Any]) -> None:
+    count = len(op.results)
+    operands, inits = list(op.operands[:count]), list(op.operands[count : 2 * count])
+    *shapes, padding = op.operands[2 * count :]
+    constants = [values.get(shape) for shape in shapes]
+    if any(contents is None or not all(dim.is_constant for dim in contents) for contents in constants):
+        return
+    window, strides, bases, dilations = ([dim.constant_value for dim in contents or ()] for contents in constants)
+    rank = len(window)
+    interior = [base - 1 for base in bases]
+    padded = [_pad(x, init, padding, range(rank), interior) for x, init in zip(operands, inits, strict=True)]
+    attributes = {
+        "window_dimensions": ir.DenseI64ArrayAttr.get(window),
+        "window_strides": ir.DenseI64ArrayAttr.get(strides),
+        "window_dilations": ir.DenseI64ArrayAttr.get(dilations),
+    }
+    new = ir.Operation.create(
+        "stablehlo.reduce_window",
+        results=[result.type for result in op.results],
+        operands=[*padded, *inits],
+        attributes=attributes,
+        regions=1,
+    )
+    (reducer,) = (ir.FlatSymbolRefAttr(name).value for name in op.attributes["called_computations"])
+    _copy_body(op, by_name.get(reducer), new.regions[0])
+    for before, after in zip(op.results, new.results, strict=True):
+        before.replace_all_uses_with(after)
+    op.erase()
+
+
+def _copy_body(op: Any, reducer: Any, region: Any) -> None:
+    if reducer is None:
+        raise fail(op, f"custom call '{_REDUCE_WINDOW}' calls a function that this module does not have")
+    source = reducer.entry_block
+    block = region.blocks.append(*[argument.type for argument in source.arguments])
+    copies: dict[ir.Value, ir.Value] = dict(zip(source.arguments, block.arguments, strict=True))
+    with ir.InsertionPoint(block):
+        for inner in source.operations:
+            operation = inner.operation
+            operands = [copies[operand] for operand in operation.operands]
+            if operation.name == "func.return":
+                ir.Operation.create("stablehlo.return", operands=operands)
+                continue
+            copy = operation.clone()
+            for index, operand in enumerate(operands):
+                copy.operands[index] = operand
+            copies |= dict(zip(operation.results, copy.results, strict=True))
+
+
+def _pad(
+    operand: ir.Value, scalar: ir.Value, padding: ir.Value, axes: Sequence[int], interior: Sequence[int]
+) -> ir.Value:
+    """`stablehlo.dynamic_pad` of `axes` by the rows (low, high) of `padding`."""
+    type_ = ir.RankedTensorType(operand.type)
+    element = ir.RankedTensorType(padding.type).element_type
+    count = len(axes)
+    flat = _op("stablehlo.reshape", [ir.RankedTensorType.get([2 * count], element)], [padding])
+    amounts = [_spread(flat, first, list(axes), type_.rank, element) for first in (0, 1)]
+    vector = ir.RankedTensorType.get([type_.rank], element)
+    between = _op("stablehlo.constant", [vector], [], value=_integers(vector, interior))
+    padded = ir.RankedTensorType.get([DYNAMIC] * type_.rank, type_.element_type)
+    return _op("stablehlo.dynamic_pad", [padded], [operand, scalar, *amounts, between])
+
+
+def _spread(flat: ir.Value, first: int, axes: list[int], rank: int, element: ir.Type) -> ir.Value:
+    """Elements `first`, `first + 2`, … of `flat` at the positions `axes` of a vector of zeros."""
+    one = ir.RankedTensorType.get([1], element)
+    parts = []
+    for axis in range(rank):
+        if axis not in axes:
+            parts.append(_op("stablehlo.constant", [one], [], value=_integers(one, [0])))
+            continue
+        start = first + 2 * axes.index(axis)
+        bounds = {"start_indices": start, "limit_indices": start + 1, "strides": 1}
+        attributes = {name: ir.DenseI64ArrayAttr.get([value]) for name, value in bounds.items()}
+        parts.append(_op("stablehlo.slice", [one], [flat], **attributes))
+    dimension = ir.IntegerAttr.get(ir.IntegerType.get_signless(64), 0)
+    return _op("stablehlo.concatenate", [ir.RankedTensorType.get([rank], element)], parts, dimension=dimension)
+
+
+def _op(name: str, results: Sequence[ir.Type], operands: Sequence[ir.Value], **attributes: ir.Attribute) -> ir.Value:
+    return ir.Operation.create(name, results=results, operands=operands, attributes=attributes).result
+
+
+def _integers(type_: ir.RankedTensorType, values: Sequence[int]) -> ir.Attribute:
+    return ir.DenseElementsAttr.get([ir.IntegerAttr.get(type_.element_type, value) for value in values], type_)
