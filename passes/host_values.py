@@ -201,7 +201,7 @@ def _negate(op: Any, unsigned: bool, value: ir.Value) -> ir.Value:
 
 
 def _sign(op: Any, unsigned: bool, value: ir.Value) -> ir.Value:
-    negative, zero, one = (_of(value.type, number) for number in (-1, 0, 1))
+    negative, one = _of(value.type, -1), _of(value.type, 1)
     return arith.maxsi(arith.minsi(value, one), negative) if not unsigned else arith.minui(value, one)
 
 
