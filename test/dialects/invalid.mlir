@@ -263,3 +263,19 @@ func.func @constant_of_dynamic_size() {
   %0 = "nimble.constant"() {key = "constant0"} : () -> tensor<?xf32, #nimble.dims<[@s]>>
   return
 }
+
+// -----
+
+func.func @tie_shape_type(%x: tensor<?xf32>, %s: index) -> tensor<?x?xf32> {
+  // expected-error @below {{'nimble.tie_shape' op has 1 sizes, but its result has 2 dynamic dimensions}}
+  %0 = "nimble.tie_shape"(%x, %s) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> tensor<?x?xf32>
+  return %0 : tensor<?x?xf32>
+}
+
+// -----
+
+func.func @tie_shape_element(%x: tensor<?xf32>, %s: index) -> tensor<?xf64> {
+  // expected-error @below {{'nimble.tie_shape' op changes the type from tensor<?xf32> to tensor<?xf64>}}
+  %0 = "nimble.tie_shape"(%x, %s) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> tensor<?xf64>
+  return %0 : tensor<?xf64>
+}
