@@ -14,7 +14,7 @@ from .core import (
     opaque,
     tensor_type,
 )
-from .shaped import BroadcastInDimOp, GatherOp, IotaOp, PadOp, ReshapeOp, SliceOp
+from .shaped import BroadcastInDimOp, GatherOp, IotaOp, PadOp, ReshapeOp, SliceOp, TieShapeOp
 from .symbols import CastOp, CheckOp, ConstraintOp, SymbolOp, bounds_to_attr, symbol_info
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "ReshapeOp",
     "SliceOp",
     "SymbolOp",
+    "TieShapeOp",
     "VerifyError",
     "attr_to_dim",
     "bounds_to_attr",

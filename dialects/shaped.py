@@ -11,7 +11,7 @@ from nimble_mlir.mlir import ext, ir, stablehlo
 
 from .core import Nimble, VerifyError, verifier
 
-__all__ = ["BroadcastInDimOp", "GatherOp", "IotaOp", "PadOp", "ReshapeOp", "SliceOp"]
+__all__ = ["BroadcastInDimOp", "GatherOp", "IotaOp", "PadOp", "ReshapeOp", "SliceOp", "TieShapeOp"]
 
 Index = ir.IndexType
 
@@ -133,3 +133,17 @@ class GatherOp(Nimble.Operation, name="gather", traits=[ext.Pure]):
         indices = self.start_indices.type.rank
         batch = indices - (numbers.index_vector_dim < indices)
         _check_rank(self.result, batch + len(numbers.offset_dims))
+
+
+class TieShapeOp(Nimble.Operation, name="tie_shape", traits=[ext.Pure]):
+    """The operand, whose dynamic sizes are known to be `sizes`: what a loop carries or a branch gives says so to IREE."""
+
+    operand: ext.Operand[ir.RankedTensorType]
+    sizes: Sequence[ext.Operand[Index]]
+    result: ext.Result[ir.RankedTensorType]
+
+    @verifier
+    def verify_invariants(self) -> None:
+        _check_sizes(self, self.result, self.sizes)
+        if self.operand.type != self.result.type:
+            raise VerifyError(f"changes the type from {self.operand.type} to {self.result.type}")

@@ -7,6 +7,7 @@ the IREE compiler all the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,6 +16,8 @@ from nimble_mlir.dims import DimExpr, SymbolInfo
 from nimble_mlir.mlir import cf, ir
 
 from .base import ModulePass, entry_functions, functions
+from .lower_control_flow import APART
+from .regions import statements
 from .resolve_dims import SIZE_SOURCE
 from .signature import argument_attribute
 from .symbol_table import DimBuilder, SymbolTable
@@ -53,25 +56,25 @@ class EmitIree(ModulePass):
             _load_constants(function, globals_)
             if function.name.value in entries:
                 _tie_arguments(function)
-            for op in list(function.entry_block.operations):
-                _emit(op.operation)
+            for op in statements(function):
+                _emit(op)
             _drop_attributes(function)
         _declare_globals(module, globals_)
 
 
 def _load_constants(function: Any, globals_: dict[str, ir.Type]) -> None:
     """`nimble.constant` ops become loads of globals; the globals' types are collected."""
-    for op in list(function.entry_block.operations):
-        if op.operation.name != "nimble.constant":
+    for op in statements(function):
+        if op.name != "nimble.constant":
             continue
-        key, type_ = op.key.value, op.result.type
+        key, type_ = op.attributes["key"].value, op.result.type
         globals_[key] = type_
         with ir.InsertionPoint(op), op.location:
             load = ir.Operation.create(
                 "util.global.load", results=[type_], attributes={"global": ir.FlatSymbolRefAttr.get(key)}
             )
         op.result.replace_all_uses_with(load.result)
-        op.operation.erase()
+        op.erase()
 
 
 def _declare_globals(module: ir.Module, globals_: dict[str, ir.Type]) -> None:
@@ -110,9 +113,17 @@ def _tie(builder: DimBuilder, argument: ir.Value, dims: list[DimExpr]) -> None:
     if not users:
         return
     with builder.insertion(dims) as sizes, argument.owner.owner.location:
-        tied = ir.Operation.create("flow.tensor.tie_shape", results=[argument.type], operands=[argument, *sizes]).result
+        tied = _tie_shape(argument, sizes)
     for user in users:
         user.operation.replace_uses_of_with(argument, tied)
+
+
+def _tie_shape(value: ir.Value, sizes: Sequence[ir.Value]) -> ir.Value:
+    return ir.Operation.create("flow.tensor.tie_shape", results=[value.type], operands=[value, *sizes]).result
+
+
+def _barrier(value: ir.Value) -> ir.Value:
+    return ir.Operation.create("util.optimization_barrier", results=[value.type], operands=[value]).result
 
 
 def _emit(op: Any) -> None:
@@ -125,6 +136,14 @@ def _emit(op: Any) -> None:
         message = CHECK_TAG.format(kind=op.attributes["kind"].value, message=op.attributes["message"].value)
         with ir.InsertionPoint(op), op.location:
             cf.assert_(op.operands[0], message)
+        op.erase()
+    elif op.name == "nimble.tie_shape":
+        with ir.InsertionPoint(op), op.location:
+            value, *sizes = op.operands
+            if APART in op.attributes:
+                value = _barrier(value)
+            tied = _tie_shape(value, sizes) if sizes else value
+        op.results[0].replace_all_uses_with(tied)
         op.erase()
     elif op.name == "nimble.constraint":
         op.erase()

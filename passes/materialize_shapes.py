@@ -24,6 +24,7 @@ from nimble_mlir.mlir import arith, ir, stablehlo, tensor
 
 from .assertions import TARGET, lower_assertion
 from .base import ModulePass, entry_functions, fail, location_text
+from .regions import statements
 from .shape_functions import custom_call_target
 from .shape_values import Contents, ShapeValues
 from .size_checks import check
@@ -54,13 +55,13 @@ class MaterializeShapes(ModulePass):
 
 class _Materializer:
     def __init__(self, function: Any) -> None:
-        self.block = function.entry_block
+        self.function = function
         table = SymbolTable(function)
         self.values = ShapeValues(table.scope)
-        self.builder = DimBuilder(self.block, table.values)
+        self.builder = DimBuilder(function.entry_block, table.values)
 
     def run(self) -> None:
-        operations = [op.operation for op in self.block.operations]
+        operations = statements(self.function)
         for op in operations:
             self.values.visit(op)
         for op in [op for op in operations if custom_call_target(op) == TARGET]:

@@ -14,10 +14,12 @@ __all__ = ["PASSES", "pass_class"]
 PASSES: dict[str, str] = {
     "nimble-expand-windows": "expand_windows:ExpandWindows",
     "nimble-inline-calls": "inline_calls:InlineCalls",
+    "nimble-simplify-loops": "simplify_loops:SimplifyLoops",
     "nimble-bind-symbols": "bind_symbols:BindSymbols",
     "nimble-infer-dims": "infer_dims:InferDims",
     "nimble-synthesize-shape-functions": "synthesize_shape_functions:SynthesizeShapeFunctions",
     "nimble-materialize-shapes": "materialize_shapes:MaterializeShapes",
+    "nimble-lower-control-flow": "lower_control_flow:LowerControlFlow",
     "nimble-legalize-to-linalg": "legalize_to_linalg:LegalizeToLinalg",
     "nimble-resolve-dims": "resolve_dims:ResolveDims",
     "nimble-erase-dims": "erase_dims:EraseDims",

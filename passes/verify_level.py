@@ -326,7 +326,9 @@ def _no_shape_in_a_tensor(level: str, module: ir.Module) -> None:
 
 _LINALG_DIALECTS = frozenset(["affine", "arith", "cf", "complex", "func", "linalg", "math", "scf", "tensor"])
 _LINALG_ONLY = "there are only linalg, tensor, scf, arith, math"
-_NIMBLE_RUNTIME_OPS = frozenset(["nimble.symbol", "nimble.constraint", "nimble.check", "nimble.constant"])
+_NIMBLE_RUNTIME_OPS = frozenset(
+    ["nimble.symbol", "nimble.constraint", "nimble.check", "nimble.constant", "nimble.tie_shape"]
+)
 
 
 def _only_ops(holds: str, dialects: Iterable[str], ops: Iterable[str]) -> Callable[[str, ir.Module], None]:

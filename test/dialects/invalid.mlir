@@ -290,3 +290,19 @@ func.func @gather_has_another_rank(%x: tensor<?x4xf32>, %indices: tensor<?x1xi32
   } : (tensor<?x4xf32>, tensor<?x1xi32>, index, index) -> tensor<?xf32>
   return
 }
+
+// -----
+
+func.func @tie_shape_type(%x: tensor<?xf32>, %s: index) -> tensor<?x?xf32> {
+  // expected-error @below {{'nimble.tie_shape' op has 1 sizes, but its result has 2 dynamic dimensions}}
+  %0 = "nimble.tie_shape"(%x, %s) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> tensor<?x?xf32>
+  return %0 : tensor<?x?xf32>
+}
+
+// -----
+
+func.func @tie_shape_element(%x: tensor<?xf32>, %s: index) -> tensor<?xf64> {
+  // expected-error @below {{'nimble.tie_shape' op changes the type from tensor<?xf32> to tensor<?xf64>}}
+  %0 = "nimble.tie_shape"(%x, %s) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> tensor<?xf64>
+  return %0 : tensor<?xf64>
+}

@@ -17,6 +17,7 @@ from jax.extend import source_info_util
 
 from nimble_mlir.errors import CaptureError, NimbleError, UnsupportedOpError
 
+from .lowering import lower
 from .stablehlo import to_portable_artifact
 
 __all__ = ["Traced", "trace"]
@@ -64,7 +65,7 @@ def trace(fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], s
     _check_supported(traced.jaxpr)
     constants, closed = _hoist_constants(traced.jaxpr)
     flat = [_spec(variable.aval) for variable in closed.jaxpr.invars]
-    lowered = jax.jit(_named(jex_core.jaxpr_as_fun(closed), name), keep_unused=True).trace(*flat).lower()
+    lowered = lower(jax.jit(_named(jex_core.jaxpr_as_fun(closed), name), keep_unused=True).trace(*flat))
     return Traced(to_portable_artifact(lowered.compiler_ir(), stablehlo_version), constants, traced.out_info)
 
 
