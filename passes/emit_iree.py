@@ -16,7 +16,7 @@ from nimble_mlir.dims import DimExpr, SymbolInfo
 from nimble_mlir.mlir import cf, ir
 
 from .base import ModulePass, entry_functions, functions
-from .lower_control_flow import APART
+from .edge_buffers import APART, barrier, copy_duplicates
 from .regions import statements
 from .resolve_dims import SIZE_SOURCE
 from .signature import argument_attribute
@@ -56,6 +56,8 @@ class EmitIree(ModulePass):
             _load_constants(function, globals_)
             if function.name.value in entries:
                 _tie_arguments(function)
+            for op in statements(function):
+                copy_duplicates(op)
             for op in statements(function):
                 _emit(op)
             _drop_attributes(function)
@@ -122,10 +124,6 @@ def _tie_shape(value: ir.Value, sizes: Sequence[ir.Value]) -> ir.Value:
     return ir.Operation.create("flow.tensor.tie_shape", results=[value.type], operands=[value, *sizes]).result
 
 
-def _barrier(value: ir.Value) -> ir.Value:
-    return ir.Operation.create("util.optimization_barrier", results=[value.type], operands=[value]).result
-
-
 def _emit(op: Any) -> None:
     if op.name == "nimble.symbol":
         with ir.InsertionPoint(op), op.location:
@@ -141,7 +139,7 @@ def _emit(op: Any) -> None:
         with ir.InsertionPoint(op), op.location:
             value, *sizes = op.operands
             if APART in op.attributes:
-                value = _barrier(value)
+                value = barrier(value)
             tied = _tie_shape(value, sizes) if sizes else value
         op.results[0].replace_all_uses_with(tied)
         op.erase()
