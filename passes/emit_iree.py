@@ -15,6 +15,7 @@ from nimble_mlir.dims import DimExpr, SymbolInfo
 from nimble_mlir.mlir import cf, ir
 
 from .base import ModulePass, entry_functions, functions
+from .kernel_dispatch import emit_kernels
 from .resolve_dims import SIZE_SOURCE
 from .signature import argument_attribute
 from .symbol_table import DimBuilder, SymbolTable
@@ -55,6 +56,7 @@ class EmitIree(ModulePass):
                 _tie_arguments(function)
             for op in list(function.entry_block.operations):
                 _emit(op.operation)
+            emit_kernels(function.operation)
             _drop_attributes(function)
         _declare_globals(module, globals_)
 
