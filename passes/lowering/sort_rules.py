@@ -15,9 +15,10 @@ from nimble_mlir.dims import DimExpr
 from nimble_mlir.mlir import arith, ir
 
 from ..symbol_table import constant_index
-from .builders import LoweringContext, element_type_of, product
-from .kernels import branch, flag, kernel, loop, read, repeat, restored, stored, write
+from .builders import LoweringContext, element_type_of
+from .kernels import branch, flag, loop, read, repeat, restored, stored, write
 from .registry import lowering
+from .row_kernels import as_rows, from_rows, row_kernel
 from .scalar_body import outer_scalars, scalar_body
 from .slice_rules import extract_slice
 
@@ -25,9 +26,8 @@ Values = Sequence[ir.Value]
 
 # Elements of a block: a power of two. The network of a block of b elements has b (b - 1) / 2 comparators.
 BLOCK = 8
-_WORKGROUPS = 64
 
-_EQ, _ULT, _UGT, _UGE = 0, 6, 8, 9  # arith.cmpi predicates
+_ULT, _UGT, _UGE = 6, 8, 9  # arith.cmpi predicates
 
 
 @lowering("stablehlo.sort")
@@ -46,61 +46,26 @@ def sort(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
 def sort_along(
     ctx: LoweringContext, operands: Values, axis: int, less: Callable[[Values, Values], ir.Value]
 ) -> list[ir.Value]:
-    """The operands (as kernels store them) in the order of `less`, which takes scalars of the operands' element types."""
+    """The operands in the order of `less`, which takes scalars of their element types; results are as kernels store them."""
     dims = ctx.dims(operands[0])
-    rank = len(dims)
     elements = [element_type_of(value) for value in operands]
-    last = [*(other for other in range(rank) if other != axis), axis]
-    back = [last.index(other) for other in range(rank)]
-    moved = [ctx.transpose(stored(ctx, value), last) for value in operands]
-    moved_dims = [dims[other] for other in last]
-    groups = [list(range(rank - 1)), [rank - 1]]
-    if rank == 1:
-        rows = [ctx.expand(value, [[0, 1]], [DimExpr.constant(1), *dims]) for value in moved]
-    else:
-        rows = [ctx.collapse(ctx.cast(value, moved_dims), groups) for value in moved]
-    ordered = _sort_rows(ctx, rows, elements, less)
+    rows = [as_rows(ctx, stored(ctx, ctx.cast(value, dims)), axis) for value in operands]
+    row_dims = ctx.dims(rows[0])
+    size = ctx.sizes.value(row_dims[1])
+    buffers = [ctx.empty([row_dims[0], DimExpr.constant(2), row_dims[1]], element_type_of(value)) for value in rows]
+    ordered = row_kernel(
+        ctx, rows, buffers, lambda row, inputs, buffer: _RowSort(row, size, elements, less).run(inputs, buffer)
+    )
     result = []
     for value in ordered:
-        if rank == 1:
-            expanded = ctx.collapse(value, [[0, 1]])
-        else:
-            expanded = ctx.expand(value, groups, moved_dims)
-        result.append(ctx.transpose(expanded, back))
-    return result
-
-
-def _sort_rows(
-    ctx: LoweringContext, rows: Values, elements: Sequence[ir.Type], less: Callable[[Values, Values], ir.Value]
-) -> list[ir.Value]:
-    """Sorts each row of 2-D tensors; a workgroup sorts every `_WORKGROUPS`-th row."""
-    dims = ctx.dims(rows[0])
-    count, size = ctx.sizes.values(dims)
-    two = DimExpr.constant(2)
-    buffers = [ctx.empty([dims[0], two, dims[1]], element_type_of(value)) for value in rows]
-    single = dims[0] == 1
-    workgroups = constant_index(1) if single else arith.minui(count, constant_index(_WORKGROUPS))
-
-    def body(number: ir.Value, inputs: list[ir.Value], outputs: list[ir.Value]) -> Values:
-        def one_row(row: ir.Value, *buffer: ir.Value) -> Values:
-            return _RowSort(row, size, elements, less).run(inputs, list(buffer))
-
-        if single:
-            return one_row(constant_index(0), *outputs)
-        return loop(number, count, outputs, one_row, step=workgroups)
-
-    sorted_ = kernel(ctx, rows, buffers, body, workgroups)
-    one = DimExpr.constant(1)
-    result = []
-    for value in sorted_:
-        half = extract_slice(ctx, value, [constant_index(0)] * 3, [dims[0], one, dims[1]])
-        result.append(ctx.collapse(half, [[0], [1, 2]]))
+        half = extract_slice(ctx, value, [constant_index(0)] * 3, [row_dims[0], DimExpr.constant(1), row_dims[1]])
+        result.append(from_rows(ctx, ctx.collapse(half, [[0], [1, 2]]), dims, axis))
     return result
 
 
 @dataclass
 class _RowSort:
-    """Emits the sort of one row. `buffer` below are tensors [row, half, position], one for each operand."""
+    """Emits the sort of one row. `inputs` are tensors [row, position], `buffer` tensors [row, half, position]."""
 
     row: ir.Value
     size: ir.Value
