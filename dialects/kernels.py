@@ -56,14 +56,18 @@ class KernelOp(Nimble.Operation, name="kernel", traits=[ext.Pure]):
 
     @verifier
     def verify_invariants(self) -> None:
-        if len(self.updated) != len(self.outputs):
-            raise VerifyError(f"has {len(self.updated)} results, but {len(self.outputs)} outputs")
+        results = len(self.operation.results)
+        if results != len(self.outputs):
+            raise VerifyError(f"has {results} results, but {len(self.outputs)} outputs")
         blocks = list(self.body.blocks)
         expected = 1 + len(self.inputs) + len(self.outputs)
         if len(blocks) != 1 or len(blocks[0].arguments) != expected:
             raise VerifyError(f"has a body that is not one block of {expected} arguments: an index, inputs and outputs")
-        bound = [value.owner.operands[0].type for value in (*self.inputs, *self.outputs)]
-        for argument, type_ in zip(list(blocks[0].arguments)[1:], bound, strict=True):
+        for argument, value in zip(list(blocks[0].arguments)[1:], (*self.inputs, *self.outputs), strict=True):
+            owner = value.owner
+            if isinstance(owner, ir.Block) or owner.name != BindOp.OPERATION_NAME:
+                raise VerifyError("has an operand that is not the result of 'nimble.bind'")
+            type_ = owner.operands[0].type
             if argument.type != type_:
                 raise VerifyError(f"has a body that takes {argument.type} for a tensor of type {type_}")
 

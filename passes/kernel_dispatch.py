@@ -97,7 +97,12 @@ def _emit(op: Any) -> None:
 
 
 def _emit_body(
-    op: Any, dispatch: Any, tensors: Sequence[_Bound], inputs: int, constants: Sequence[Any], scalars: Sequence[ir.Value]
+    op: Any,
+    dispatch: Any,
+    tensors: Sequence[_Bound],
+    inputs: int,
+    constants: Sequence[Any],
+    scalars: Sequence[ir.Value],
 ) -> None:
     source = op.regions[0].blocks[0]
     empty = [tensor for tensor in tensors[inputs:] if tensor.is_empty]

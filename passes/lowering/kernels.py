@@ -108,9 +108,7 @@ def nest(sizes: Values, carries: Values, body: Callable[[list[ir.Value], list[ir
     return list(level([], list(carries)))
 
 
-def repeat(
-    carries: Values, condition: Callable[..., ir.Value], body: Callable[..., Values]
-) -> list[ir.Value]:
+def repeat(carries: Values, condition: Callable[..., ir.Value], body: Callable[..., Values]) -> list[ir.Value]:
     """`scf.while`: as long as `condition` of the carries holds, `body` gets them and returns them."""
     types = [value.type for value in carries]
     op: Any = scf.WhileOp(types, list(carries))

@@ -36,9 +36,7 @@ def select_and_scatter(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     low, high = window_padding(op, rank)
     sizes, source_sizes = ctx.sizes.values(dims), ctx.sizes.values(ctx.dims(source))
     select_outside, scatter_outside = (outer_scalars(region) for region in op.regions)
-    apart = [
-        axis for axis in range(rank) if (windows[axis], strides[axis], low[axis], high[axis]) == (1, 1, 0, 0)
-    ]
+    apart = [axis for axis in range(rank) if (windows[axis], strides[axis], low[axis], high[axis]) == (1, 1, 0, 0)]
     shared = apart[0] if apart else None
     groups = constant_index(1)
     if shared is not None:
@@ -65,9 +63,13 @@ def select_and_scatter(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
 
                 def consider() -> Values:
                     value = plain(read(operand_buffer, position, element))
-                    stays = scalar_body(op.regions[0], [reinterpret(selected, element), reinterpret(value, element)], select_outside)[0]
+                    stays = scalar_body(
+                        op.regions[0], [reinterpret(selected, element), reinterpret(value, element)], select_outside
+                    )[0]
                     keep = arith.andi(found, stays)
-                    chosen = [arith.select(keep, a, b) for a, b in zip([selected, *where], [value, *position], strict=True)]
+                    chosen = [
+                        arith.select(keep, a, b) for a, b in zip([selected, *where], [value, *position], strict=True)
+                    ]
                     return [flag(True), *chosen]
 
                 return branch(inside, [value.type for value in carried], consider, lambda: carried)

@@ -126,7 +126,10 @@ class _RowSort:
             for turn in range(BLOCK):
                 for i in range(turn % 2, BLOCK - 1, 2):
                     swap = self.less(items[i + 1], items[i])
-                    items[i], items[i + 1] = _select(swap, items[i + 1], items[i]), _select(swap, items[i], items[i + 1])
+                    items[i], items[i + 1] = (
+                        _select(swap, items[i + 1], items[i]),
+                        _select(swap, items[i], items[i + 1]),
+                    )
             result = list(buffer)
             for item, position in zip(items, positions, strict=True):
                 result = self._write(item, result, half, position)

@@ -263,3 +263,58 @@ func.func @constant_of_dynamic_size() {
   %0 = "nimble.constant"() {key = "constant0"} : () -> tensor<?xf32, #nimble.dims<[@s]>>
   return
 }
+
+// -----
+
+func.func @bind_lacks_a_size(%x: tensor<?x4xf32, #nimble.dims<[@n, 4]>>) {
+  // expected-error @below {{'nimble.bind' op has 0 sizes, but its tensor has 1 dynamic dimensions}}
+  %0 = "nimble.bind"(%x) {operandSegmentSizes = array<i32: 1, 0>} : (tensor<?x4xf32, #nimble.dims<[@n, 4]>>) -> !nimble.binding
+  return
+}
+
+// -----
+
+func.func @kernel_lacks_a_result(%x: tensor<4xf32>, %n: index) {
+  %0 = "nimble.bind"(%x) {operandSegmentSizes = array<i32: 1, 0>} : (tensor<4xf32>) -> !nimble.binding
+  // expected-error @below {{'nimble.kernel' op has 0 results, but 1 outputs}}
+  "nimble.kernel"(%0, %n) ({
+  ^bb0(%w: index, %a: tensor<4xf32>):
+    "nimble.kernel_yield"(%0) {operandSegmentSizes = array<i32: 1>} : (!nimble.binding) -> ()
+  }) {operandSegmentSizes = array<i32: 0, 1, 1>, resultSegmentSizes = array<i32: 0>} : (!nimble.binding, index) -> ()
+  return
+}
+
+// -----
+
+func.func @kernel_lacks_an_argument(%x: tensor<4xf32>, %n: index) {
+  %0 = "nimble.bind"(%x) {operandSegmentSizes = array<i32: 1, 0>} : (tensor<4xf32>) -> !nimble.binding
+  // expected-error @below {{'nimble.kernel' op has a body that is not one block of 2 arguments: an index, inputs and outputs}}
+  %1 = "nimble.kernel"(%0, %n) ({
+  ^bb0(%w: index):
+    "nimble.kernel_yield"(%0) {operandSegmentSizes = array<i32: 1>} : (!nimble.binding) -> ()
+  }) {operandSegmentSizes = array<i32: 0, 1, 1>, resultSegmentSizes = array<i32: 1>} : (!nimble.binding, index) -> !nimble.binding
+  return
+}
+
+// -----
+
+func.func @kernel_has_an_argument_of_another_type(%x: tensor<4xf32>, %n: index) {
+  %0 = "nimble.bind"(%x) {operandSegmentSizes = array<i32: 1, 0>} : (tensor<4xf32>) -> !nimble.binding
+  // expected-error @below {{'nimble.kernel' op has a body that takes tensor<5xf32> for a tensor of type tensor<4xf32>}}
+  %1 = "nimble.kernel"(%0, %n) ({
+  ^bb0(%w: index, %a: tensor<5xf32>):
+    "nimble.kernel_yield"(%0) {operandSegmentSizes = array<i32: 1>} : (!nimble.binding) -> ()
+  }) {operandSegmentSizes = array<i32: 0, 1, 1>, resultSegmentSizes = array<i32: 1>} : (!nimble.binding, index) -> !nimble.binding
+  return
+}
+
+// -----
+
+func.func @kernel_of_a_passed_binding(%b: !nimble.binding, %n: index) {
+  // expected-error @below {{'nimble.kernel' op has an operand that is not the result of 'nimble.bind'}}
+  %1 = "nimble.kernel"(%b, %n) ({
+  ^bb0(%w: index, %a: tensor<5xf32>):
+    "nimble.kernel_yield"(%b) {operandSegmentSizes = array<i32: 1>} : (!nimble.binding) -> ()
+  }) {operandSegmentSizes = array<i32: 0, 1, 1>, resultSegmentSizes = array<i32: 1>} : (!nimble.binding, index) -> !nimble.binding
+  return
+}

@@ -50,9 +50,7 @@ def scatters_of_windows(x, at, rows, starts):
         "segments": jax.ops.segment_sum(rows, at, num_segments=4),
         "segment_max": jax.ops.segment_max(rows, at, num_segments=3),
         # A window that lies inside in part only is dropped whole.
-        "dropped": lax.scatter_add(
-            jnp.zeros(9), starts[:, :1], jnp.ones((starts.shape[0], 3)), numbers, mode="drop"
-        ),
+        "dropped": lax.scatter_add(jnp.zeros(9), starts[:, :1], jnp.ones((starts.shape[0], 3)), numbers, mode="drop"),
         "gathered": jax.grad(lambda t: (t[at] ** 2).sum())(rows),
     }
 
