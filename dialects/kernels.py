@@ -65,7 +65,7 @@ class KernelOp(Nimble.Operation, name="kernel", traits=[ext.Pure]):
             raise VerifyError(f"has a body that is not one block of {expected} arguments: an index, inputs and outputs")
         for argument, value in zip(list(blocks[0].arguments)[1:], (*self.inputs, *self.outputs), strict=True):
             owner = value.owner
-            if isinstance(owner, ir.Block) or owner.name != BindOp.OPERATION_NAME:
+            if isinstance(owner, ir.Block) or owner.name != "nimble.bind":
                 raise VerifyError("has an operand that is not the result of 'nimble.bind'")
             type_ = owner.operands[0].type
             if argument.type != type_:

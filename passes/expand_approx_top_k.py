@@ -79,10 +79,9 @@ def _front(value: ir.Value, type_: ir.Type, shape: ir.Value | None) -> ir.Value:
         bounds = {"start_indices": [0] * rank, "limit_indices": list(type_.shape), "strides": [1] * rank}
         attributes = {name: ir.DenseI64ArrayAttr.get(values) for name, values in bounds.items()}
         return ir.Operation.create("stablehlo.slice", results=[type_], operands=[value], attributes=attributes).result
-    if shape is None:
-        shape = _vector(list(type_.shape), ir.IntegerType.get_signless(32))
-    element = ir.RankedTensorType(shape.type).element_type
-    operands = [value, _vector([0] * rank, element), shape, _vector([1] * rank, element)]
+    limits = _vector(list(type_.shape), ir.IntegerType.get_signless(32)) if shape is None else shape
+    element = ir.RankedTensorType(limits.type).element_type
+    operands = [value, _vector([0] * rank, element), limits, _vector([1] * rank, element)]
     return ir.Operation.create("stablehlo.real_dynamic_slice", results=[type_], operands=operands).result
 
 

@@ -63,9 +63,8 @@ def select_and_scatter(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
 
                 def consider() -> Values:
                     value = plain(read(operand_buffer, position, element))
-                    stays = scalar_body(
-                        op.regions[0], [reinterpret(selected, element), reinterpret(value, element)], select_outside
-                    )[0]
+                    pair = [reinterpret(scalar, element) for scalar in (selected, value)]
+                    stays = scalar_body(op.regions[0], pair, select_outside)[0]
                     keep = arith.andi(found, stays)
                     chosen = [
                         arith.select(keep, a, b) for a, b in zip([selected, *where], [value, *position], strict=True)
