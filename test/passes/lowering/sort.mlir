@@ -80,13 +80,18 @@ func.func @part_of_a_real_number(%x: tensor<5xf32>) -> tensor<5xf32> {
 
 // -----
 
-// A few elements are kept sorted by insertion while the row is read.
+// A heap of the largest, the worst on top: filled, built, updated by what is better, and emptied in order.
 // CHECK-LABEL: func.func @top_k
 // CHECK:         "nimble.kernel"
+// CHECK:           scf.for
+// CHECK:           scf.for
+// CHECK:             scf.while
 // CHECK:           scf.for
 // CHECK:             arith.cmpi sgt
 // CHECK:             scf.if
 // CHECK:               scf.while
+// CHECK:           scf.for
+// CHECK:             scf.while
 // CHECK-NOT:     tensor.extract_slice
 func.func @top_k(%x: tensor<?x?xf32> {nimble.name = "x"}) -> (tensor<?x3xf32>, tensor<?x3xi32>) {
   %0:2 = stablehlo.custom_call @nimble.chlo.top_k(%x) {api_version = 4 : i32, backend_config = {k = 3 : i64}} : (tensor<?x?xf32>) -> (tensor<?x3xf32>, tensor<?x3xi32>)
