@@ -24,6 +24,7 @@ from nimble_mlir.mlir import arith, ir, stablehlo, tensor
 
 from .assertions import TARGET, lower_assertion
 from .base import ModulePass, entry_functions, fail, location_text
+from .lowering.signedness import reinterpret, signless
 from .regions import statements
 from .shape_functions import custom_call_target
 from .shape_values import Contents, ShapeValues
@@ -110,7 +111,7 @@ class _Materializer:
         indices = self.builder.values(contents)
         with ir.InsertionPoint.after(op), op.location:
             element = ir.RankedTensorType(result.type).element_type
-            scalars = [arith.index_cast(element, index) for index in indices]
+            scalars = [reinterpret(arith.index_cast(signless(element), index), element) for index in indices]
             replacement = tensor.from_elements(result.type, scalars)
         result.replace_all_uses_except(replacement, replacement.owner.operation)
 

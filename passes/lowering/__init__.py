@@ -7,8 +7,11 @@ from . import (
     convolution_rules,
     indexing_rules,
     padding_rules,
+    scatter_rules,
+    selection_rules,
     shape_rules,
     slice_rules,
+    sort_rules,
     top_k_rules,
     window_rules,
 )
@@ -25,9 +28,11 @@ __all__ = [
     "convolution_rules",
     "indexing_rules",
     "padding_rules",
+    "scatter_rules",
     "selection_rules",
     "shape_rules",
     "slice_rules",
+    "sort_rules",
     "top_k_rules",
     "window_rules",
 ]

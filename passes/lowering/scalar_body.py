@@ -6,29 +6,34 @@ insertion point. One table, op name → arith; an op that it lacks is an Unsuppo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nimble_mlir.errors import UnsupportedOpError
-from nimble_mlir.mlir import arith, ir
+from nimble_mlir.mlir import arith, ir, tensor
 from nimble_mlir.mlir import complex as complex_dialect
 
 from ..base import fail
 from .builders import element_type_of
 from .signedness import is_unsigned, reinterpret, signless
 
-__all__ = ["scalar_body"]
+__all__ = ["ordered_bits", "outer_scalars", "scalar_body"]
 
 
-def scalar_body(region: Any, scalars: Sequence[ir.Value]) -> list[ir.Value]:
-    """Emits the region's computation on `scalars` (of the block arguments' element types) and returns its results."""
+def scalar_body(
+    region: Any, scalars: Sequence[ir.Value], outside: Mapping[ir.Value, ir.Value] | None = None
+) -> list[ir.Value]:
+    """Emits the region's computation on `scalars` (of the block arguments' element types) and returns its results.
+
+    `outside` has the scalars of 0-d tensors from outside of the region, which are read in place where it has not.
+    """
     block = region.blocks[0]
-    values: dict[ir.Value, ir.Value] = dict(zip(block.arguments, scalars, strict=True))
+    values: dict[ir.Value, ir.Value] = {**(outside or {}), **dict(zip(block.arguments, scalars, strict=True))}
     results: list[ir.Value] = []
     for op in block.operations:
         operation = op.operation
         # A value from outside of the region is a 0-d tensor.
-        operands = [values[v] if v in values else _outer(v) for v in operation.operands]
+        operands = [values[v] if v in values else tensor.extract(v, []) for v in operation.operands]
         if operation.name in ("stablehlo.return", "func.return"):
             results = operands
             continue
@@ -39,10 +44,12 @@ def scalar_body(region: Any, scalars: Sequence[ir.Value]) -> list[ir.Value]:
     return results
 
 
-def _outer(value: ir.Value) -> ir.Value:
-    from nimble_mlir.mlir import tensor
-
-    return tensor.extract(value, [])
+def outer_scalars(region: Any) -> dict[ir.Value, ir.Value]:
+    """The scalars of the 0-d tensors from outside that a region reads, extracted at the insertion point."""
+    block = region.blocks[0]
+    inside = {*block.arguments, *(result for op in block.operations for result in op.operation.results)}
+    used = [value for op in block.operations for value in op.operation.operands if value not in inside]
+    return {value: tensor.extract(value, []) for value in dict.fromkeys(used)}
 
 
 def _constant(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
@@ -88,19 +95,47 @@ def _compare(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
     direction = str(op.attributes["comparison_direction"]).split()[-1].rstrip(">")
     element = operands[0].type
     lhs, rhs = (reinterpret(operand, signless(element)) for operand in operands)
-    if not isinstance(element, ir.IntegerType):
-        if "TOTALORDER" in str(op.attributes.get("compare_type", "")):
-            raise fail(op, "a total order of floats in the body of a reduction is not supported", UnsupportedOpError)
-        return arith.cmpf(_FLOAT_PREDICATES[direction], lhs, rhs)
     predicate = _PREDICATES[direction]
+    if isinstance(element, ir.ComplexType):
+        if predicate > 1:
+            raise fail(op, f"'{op.name}' {direction} on {element} is not supported", UnsupportedOpError)
+        return (complex_dialect.eq if predicate == 0 else complex_dialect.neq)(lhs, rhs)
+    if not isinstance(element, ir.IntegerType):
+        total = "compare_type" in op.attributes and "TOTALORDER" in str(op.attributes["compare_type"])
+        if not total:
+            return arith.cmpf(_FLOAT_PREDICATES[direction], lhs, rhs)
+        return arith.cmpi(predicate, ordered_bits(lhs), ordered_bits(rhs))
     # Booleans are unsigned, too: true is 1, not -1.
     return arith.cmpi(
         predicate + 4 if predicate >= 2 and (is_unsigned(element) or element.width == 1) else predicate, lhs, rhs
     )
 
 
+def ordered_bits(scalar: ir.Value) -> ir.Value:
+    """A signed integer in IEEE 754's total order of a float: the bits of a negative one grow with its magnitude."""
+    integer = ir.IntegerType.get_signless(scalar.type.width)
+    bits = arith.bitcast(integer, scalar)
+    negative = arith.cmpi(_PREDICATES["LT"], bits, arith.constant(integer, 0))
+    return arith.select(negative, arith.xori(bits, arith.constant(integer, (1 << (integer.width - 1)) - 1)), bits)
+
+
 def _select(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
     return arith.select(*operands)
+
+
+def _part(part: Callable[[ir.Value], ir.Value]) -> Callable[[Any, Sequence[ir.Value]], ir.Value]:
+    """The real or imaginary part of a complex number; a real number is its own real part."""
+
+    def rule(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
+        if not isinstance(operands[0].type, ir.ComplexType):
+            raise fail(op, f"'{op.name}' on {operands[0].type} is not supported", UnsupportedOpError)
+        return part(operands[0])
+
+    return rule
+
+
+def _inverted(scalar: ir.Value) -> ir.Value:
+    return arith.xori(scalar, arith.constant(scalar.type, -1))
 
 
 Rule = Callable[[Any, Sequence[ir.Value]], ir.Value]
@@ -109,10 +144,13 @@ _RULES: dict[str, Rule] = {
     "stablehlo.and": _of(None, arith.andi),
     "stablehlo.compare": _compare,
     "stablehlo.constant": _constant,
+    "stablehlo.imag": _part(complex_dialect.im),
     "stablehlo.maximum": _of(arith.maximumf, arith.maxsi, arith.maxui, arith.ori),
     "stablehlo.minimum": _of(arith.minimumf, arith.minsi, arith.minui, arith.andi),
     "stablehlo.multiply": _of(arith.mulf, arith.muli, booleans=arith.andi, complexes=complex_dialect.mul),
+    "stablehlo.not": _of(None, _inverted),
     "stablehlo.or": _of(None, arith.ori),
+    "stablehlo.real": _part(complex_dialect.re),
     "stablehlo.select": _select,
     "stablehlo.subtract": _of(arith.subf, arith.subi, complexes=complex_dialect.sub),
     "stablehlo.xor": _of(None, arith.xori),

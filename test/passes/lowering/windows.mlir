@@ -65,11 +65,16 @@ func.func @complex_maximum(%x: tensor<?xcomplex<f32>>) -> tensor<?xcomplex<f32>>
 
 // -----
 
+// CHECK-LABEL: func.func @total_order
+// CHECK:           %[[BITS:.*]] = arith.bitcast %{{.*}} : f32 to i32
+// CHECK:           %[[NEGATIVE:.*]] = arith.cmpi slt, %[[BITS]]
+// CHECK:           %[[FLIPPED:.*]] = arith.xori %[[BITS]]
+// CHECK:           arith.select %[[NEGATIVE]], %[[FLIPPED]], %[[BITS]]
+// CHECK:           arith.cmpi slt
 func.func @total_order(%x: tensor<?xf32>) -> tensor<?xf32> {
   %zero = stablehlo.constant dense<0.0> : tensor<f32>
   %0 = "stablehlo.reduce_window"(%x, %zero) <{window_dimensions = array<i64: 3>}> ({
   ^bb0(%a: tensor<f32>, %b: tensor<f32>):
-    // expected-error @below {{a total order of floats in the body of a reduction is not supported}}
     %less = stablehlo.compare LT, %a, %b, TOTALORDER : (tensor<f32>, tensor<f32>) -> tensor<i1>
     %1 = stablehlo.select %less, %a, %b : tensor<i1>, tensor<f32>
     stablehlo.return %1 : tensor<f32>
