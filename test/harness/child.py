@@ -59,9 +59,7 @@ def _run(cases: Sequence[Any], answers: Any) -> None:
     started = time.perf_counter()
     options = nm.CompileOptions(keep_ir=False)
     try:
-        module = nm.compile(
-            {f"case{i}": (case.function, case.specs) for i, case in enumerate(cases)}, options=options
-        )
+        module = nm.compile({f"case{i}": (case.function, case.specs) for i, case in enumerate(cases)}, options=options)
     except Exception as error:
         if len(cases) > 1:
             middle = len(cases) // 2
