@@ -81,15 +81,14 @@ def _selected(options: argparse.Namespace) -> list[dict[str, Any]]:
     named = set(options.cases.read_text().split()) if options.cases is not None else None
     by_group: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
     for case in found:
-        if (not groups or case["group"] in groups) and re.search(options.names, case["case"]):
-            if named is None or case["case"] in named:
-                by_group[case["group"]].append(case)
+        wanted = (not groups or case["group"] in groups) and (named is None or case["case"] in named)
+        if wanted and re.search(options.names, case["case"]):
+            by_group[case["group"]].append(case)
     chosen = []
     for group, cases in by_group.items():
-        if options.limit is not None and len(cases) > options.limit:
-            kept = random.Random(f"{group}{options.seed}").sample(range(len(cases)), options.limit)
-            cases = [cases[i] for i in sorted(kept)]
-        chosen += cases
+        count = len(cases) if options.limit is None else min(options.limit, len(cases))
+        kept = random.Random(f"{group}{options.seed}").sample(range(len(cases)), count)
+        chosen += [cases[i] for i in sorted(kept)]
     return chosen
 
 

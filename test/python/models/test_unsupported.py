@@ -31,7 +31,6 @@ FUNCTIONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
         jax.grad(lambda x: lax.reduce_window(x, -jnp.inf, lax.max, (2, 2), (1, 1), "VALID").sum()),
     ),
     "cumsum": ("reduce_window|cumulative sum", lambda x: jnp.cumsum(x, axis=0)),
-    "digamma": ("digamma", lambda x: lax.digamma(x)),
     "top_k": ("is not supported; k is at most", lambda x: lax.top_k(jnp.tile(x, (1, 50)), 150)),
 }
 
