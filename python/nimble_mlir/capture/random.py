@@ -1,7 +1,8 @@
 """Random bits: the ThreeFry block cipher without a loop.
 
-J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011): Threefry-2x32 of 20 rounds. JAX lowers it for the
-CPU to a loop of five iterations over whole arrays, to spare XLA compile time; straight on, its rounds are one fused kernel.
+J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011): Threefry-2x32 of 20 rounds. JAX lowers it for
+the CPU to a loop of five iterations over whole arrays, to spare XLA compile time; straight on, its rounds are one fused
+kernel.
 """
 
 from __future__ import annotations

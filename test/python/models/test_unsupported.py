@@ -24,7 +24,6 @@ FUNCTIONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
         lambda x: x + lax.rng_bit_generator(jnp.zeros(4, jnp.uint32), (1, 4))[1].astype(jnp.float32),
     ),
     "cumsum": ("reduce_window|cumulative sum", lambda x: jnp.cumsum(x, axis=0)),
-    "digamma": ("digamma", lambda x: lax.digamma(x)),
     "top_k": ("top_k of complex<f32>", lambda x: lax.top_k(x + 1j, 2)),
 }
 
