@@ -16,6 +16,7 @@ from nimble_mlir.dims import DimExpr, SymbolInfo
 from nimble_mlir.mlir import cf, ir
 
 from .base import ModulePass, entry_functions, functions
+from .lower_control_flow import APART
 from .regions import statements
 from .resolve_dims import SIZE_SOURCE
 from .signature import argument_attribute
@@ -119,6 +120,10 @@ def _tie_shape(value: ir.Value, sizes: Sequence[ir.Value]) -> ir.Value:
     return ir.Operation.create("flow.tensor.tie_shape", results=[value.type], operands=[value, *sizes]).result
 
 
+def _barrier(value: ir.Value) -> ir.Value:
+    return ir.Operation.create("util.optimization_barrier", results=[value.type], operands=[value]).result
+
+
 def _emit(op: Any) -> None:
     if op.name == "nimble.symbol":
         with ir.InsertionPoint(op), op.location:
@@ -132,7 +137,10 @@ def _emit(op: Any) -> None:
         op.erase()
     elif op.name == "nimble.tie_shape":
         with ir.InsertionPoint(op), op.location:
-            tied = _tie_shape(op.operands[0], list(op.operands)[1:])
+            value, *sizes = op.operands
+            if APART in op.attributes:
+                value = _barrier(value)
+            tied = _tie_shape(value, sizes) if sizes else value
         op.results[0].replace_all_uses_with(tied)
         op.erase()
     elif op.name == "nimble.constraint":

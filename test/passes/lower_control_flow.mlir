@@ -1,21 +1,23 @@
 // RUN: %nimble-opt %s --split-input-file --nimble-bind-symbols --nimble-infer-dims --nimble-materialize-shapes --nimble-lower-control-flow | FileCheck %s
 
 // A loop that counts to a size: the host never asks the device. What the body computes with the counter is host
-// arithmetic, too. The sizes of what is carried are those that symbols give.
+// arithmetic, too. The sizes of what is carried are those that symbols give, and each carry is a buffer of its own.
 // CHECK-LABEL: func.func @counted
 // CHECK-SAME:    %[[X:[^:]*]]: tensor<?xf32, #nimble.dims<[@x_0]>>
 // CHECK:         %[[S:.*]] = "nimble.symbol"
 // CHECK:         %[[N:.*]] = arith.index_cast %[[S]] : index to i32
 // CHECK:         %[[FIRST:.*]] = arith.index_cast %{{.*}} : i32 to index
 // CHECK:         %[[LAST:.*]] = arith.index_cast %[[N]] : i32 to index
-// CHECK:         %[[LOOP:.*]] = scf.for %[[K:[^ ]*]] = %[[FIRST]] to %[[LAST]] step %{{.*}} iter_args(%[[C:.*]] = %[[X]]) -> (tensor<?xf32, #nimble.dims<[@x_0]>>) {
+// CHECK:         %[[INIT:.*]] = "nimble.tie_shape"(%[[X]], %[[S]]) {nimble.apart
+// CHECK:         %[[LOOP:.*]] = scf.for %[[K:[^ ]*]] = %[[FIRST]] to %[[LAST]] step %{{.*}} iter_args(%[[C:.*]] = %[[INIT]]) -> (tensor<?xf32, #nimble.dims<[@x_0]>>) {
 // CHECK:           %[[TIED:.*]] = "nimble.tie_shape"(%[[C]], %[[S]])
 // CHECK:           %[[I:.*]] = arith.index_cast %[[K]] : index to i32
 // CHECK:           %[[TWICE:.*]] = arith.muli %[[I]], %{{.*}} : i32
 // CHECK:           %[[START:.*]] = tensor.from_elements %[[TWICE]] : tensor<i32>
 // CHECK:           stablehlo.dynamic_slice %[[TIED]], %[[START]], sizes = [1]
 // CHECK:           %[[SUM:.*]] = stablehlo.add %[[TIED]], %[[TIED]]
-// CHECK:           scf.yield %[[SUM]]
+// CHECK:           %[[NEXT:.*]] = "nimble.tie_shape"(%[[SUM]], %[[S]]) {nimble.apart
+// CHECK:           scf.yield %[[NEXT]]
 // CHECK:         %[[RESULT:.*]] = "nimble.tie_shape"(%[[LOOP]], %[[S]])
 // CHECK:         return %[[RESULT]]
 func.func @counted(%x: tensor<?xf32> {nimble.name = "x"}) -> (tensor<?xf32>) {
@@ -105,7 +107,9 @@ func.func @unsigned_counter(%n: tensor<ui32>, %x: tensor<4xf32>) -> (tensor<ui32
 // CHECK-LABEL: func.func @on_data
 // CHECK-SAME:    %[[X:[^:]*]]: tensor<?xf32, #nimble.dims<[@x_0]>>
 // CHECK-SAME:    %[[GO:[^:]*]]: tensor<i1>
-// CHECK:         %[[LOOP:.*]]:2 = scf.while (%[[A:.*]] = %[[GO]], %[[B:.*]] = %[[X]])
+// CHECK-DAG:     %[[FIRST_GO:.*]] = "nimble.tie_shape"(%[[GO]]) {nimble.apart
+// CHECK-DAG:     %[[FIRST_X:.*]] = "nimble.tie_shape"(%[[X]], %{{.*}}) {nimble.apart
+// CHECK:         %[[LOOP:.*]]:2 = scf.while (%[[A:.*]] = %[[FIRST_GO]], %[[B:.*]] = %[[FIRST_X]])
 // CHECK:           %[[GOES:.*]] = tensor.extract %[[A]][] : tensor<i1>
 // CHECK:           scf.condition(%[[GOES]]) %[[A]], %[[B]]
 // CHECK:         ^bb0(%[[C:.*]]: tensor<i1>, %[[D:.*]]: tensor<?xf32, #nimble.dims<[@x_0]>>):
@@ -170,9 +174,11 @@ func.func @not_counted(%n: tensor<i32>) -> (tensor<i32>, tensor<i32>, tensor<i32
 // CHECK:         %[[MANY:.*]] = arith.cmpi sgt
 // CHECK:         %[[RESULT:.*]] = scf.if %[[MANY]] -> (tensor<?xf32, #nimble.dims<[@x_0]>>) {
 // CHECK:           %[[SINE:.*]] = stablehlo.sine %[[X]]
-// CHECK:           scf.yield %[[SINE]]
+// CHECK:           %[[THEN:.*]] = "nimble.tie_shape"(%[[SINE]], %{{.*}}) {nimble.apart
+// CHECK:           scf.yield %[[THEN]]
 // CHECK:         } else {
-// CHECK:           scf.yield %[[X]]
+// CHECK:           %[[ELSE:.*]] = "nimble.tie_shape"(%[[X]], %{{.*}}) {nimble.apart
+// CHECK:           scf.yield %[[ELSE]]
 // CHECK:         "nimble.tie_shape"(%[[RESULT]], %{{.*}})
 func.func @if(%x: tensor<?xf32> {nimble.name = "x"}) -> tensor<?xf32> {
   %n = stablehlo.get_dimension_size %x, dim = 0 : (tensor<?xf32>) -> tensor<i32>
