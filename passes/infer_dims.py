@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nimble_mlir.dialects import is_dynamic, tensor_type
-from nimble_mlir.dims import Constraint, DimExpr
+from nimble_mlir.dims import DimExpr
 from nimble_mlir.errors import UnsupportedOpError
 from nimble_mlir.mlir import arith, ir
 
@@ -23,7 +23,7 @@ from .symbol_table import DimBuilder, SymbolTable
 
 __all__ = ["InferDims"]
 
-_EQ = 0  # arith.cmpi eq
+_PREDICATES = {"==": 0, ">=": 5}  # arith.cmpi eq, sge
 
 
 @dataclass(frozen=True)
@@ -118,14 +118,11 @@ class _Inference:
 
     def _require(self, op: Any, requirement: Requirement) -> None:
         """Emits the check that `requirement` holds, in the entry block, and relies on it from here on."""
-        constraint = Constraint(requirement.lhs, "==", requirement.rhs)
-        with self.builder.insertion([requirement.lhs, requirement.rhs]) as (lhs, rhs), op.location:
+        constraint, text = requirement.constraint, requirement.message
+        with self.builder.insertion([constraint.lhs, constraint.rhs]) as (lhs, rhs), op.location:
             where = location_text(op.location)
-            text = (
-                f"'{op.name}' needs equal sizes, but {requirement.what} differ: '{requirement.lhs}' and "
-                f"'{requirement.rhs}'"
-            )
-            check(arith.cmpi(_EQ, lhs, rhs), "equal_sizes", f"{text} ({where})" if where else text)
+            holds = arith.cmpi(_PREDICATES[constraint.kind], lhs, rhs)
+            check(holds, requirement.kind, f"{text} ({where})" if where else text)
             state(constraint, self.table.values)
         try:
             self.table.constrain(constraint)

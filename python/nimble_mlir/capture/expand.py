@@ -82,7 +82,9 @@ def _expand(module: ir.Module, op: Any, number: int) -> None:
     algorithm = _ALGORITHMS[op.name](op)
     dtypes = [dtype_name(ir.RankedTensorType(operand.type).element_type) for operand in op.operands]
     if not _DTYPES.issuperset(dtypes):
-        raise fail(op, f"'{op.name}' of {dtypes[0]} is not supported; convert to float32 or float64", UnsupportedOpError)
+        raise fail(
+            op, f"'{op.name}' of {dtypes[0]} is not supported; convert to float32 or float64", UnsupportedOpError
+        )
     sizes = _sizes(op, algorithm.letters)
     with jax.enable_x64("float64" in dtypes or "complex128" in dtypes):
         part = parse_stablehlo_artifact(module.context, _artifact(algorithm, sizes, dtypes))
