@@ -17,6 +17,7 @@ from nimble_mlir.mlir import cf, ir
 
 from .base import ModulePass, entry_functions, functions
 from .edge_buffers import APART, barrier, copy_duplicates
+from .host_branches import to_branches
 from .kernel_dispatch import emit_kernels
 from .regions import statements
 from .resolve_dims import SIZE_SOURCE
@@ -64,6 +65,7 @@ class EmitIree(ModulePass):
             emit_kernels(function.operation)
             _drop_attributes(function)
         _declare_globals(module, globals_)
+        to_branches(module)
 
 
 def _load_constants(function: Any, globals_: dict[str, ir.Type]) -> None:
@@ -141,7 +143,8 @@ def _emit(op: Any) -> None:
         with ir.InsertionPoint(op), op.location:
             value, *sizes = op.operands
             if APART in op.attributes:
-                value = barrier(value)
+                # On both sides: IREE asks for the sizes of what enters a barrier and finds none of a loop's result.
+                value = barrier(_tie_shape(value, sizes) if sizes else value)
             tied = _tie_shape(value, sizes) if sizes else value
         op.results[0].replace_all_uses_with(tied)
         op.erase()

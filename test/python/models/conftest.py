@@ -13,6 +13,7 @@ from support.programs import PROGRAMS
 from models import (  # noqa: F401 - importing them registers their programs
     elementwise_ops,
     indexing_ops,
+    linear_algebra,
     networks,
     shapes,
     tensor_ops,
