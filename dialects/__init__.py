@@ -16,6 +16,7 @@ from .core import (
 )
 from .shaped import BroadcastInDimOp, GatherOp, IotaOp, PadOp, ReshapeOp, SliceOp
 from .symbols import CastOp, CheckOp, ConstraintOp, SymbolOp, bounds_to_attr, symbol_info
+from .windows import DynamicReduceWindowOp, ReduceWindowOp, ScanOp, YieldOp
 
 __all__ = [
     "DYNAMIC",
@@ -25,14 +26,18 @@ __all__ = [
     "ConstantOp",
     "ConstraintOp",
     "Dims",
+    "DynamicReduceWindowOp",
     "GatherOp",
     "IotaOp",
     "Nimble",
     "PadOp",
+    "ReduceWindowOp",
     "ReshapeOp",
+    "ScanOp",
     "SliceOp",
     "SymbolOp",
     "VerifyError",
+    "YieldOp",
     "attr_to_dim",
     "bounds_to_attr",
     "dim_to_attr",

@@ -302,6 +302,7 @@ def _check_elementwise(level: str, function: Any) -> None:
 
 _SHAPE_IN_TENSOR = frozenset(
     [
+        "nimble.dynamic_reduce_window",
         "stablehlo.dynamic_broadcast_in_dim",
         "stablehlo.dynamic_conv",
         "stablehlo.dynamic_gather",
@@ -326,7 +327,9 @@ def _no_shape_in_a_tensor(level: str, module: ir.Module) -> None:
 
 _LINALG_DIALECTS = frozenset(["affine", "arith", "cf", "complex", "func", "linalg", "math", "scf", "tensor"])
 _LINALG_ONLY = "there are only linalg, tensor, scf, arith, math"
-_NIMBLE_RUNTIME_OPS = frozenset(["nimble.symbol", "nimble.constraint", "nimble.check", "nimble.constant"])
+_NIMBLE_RUNTIME_OPS = frozenset(
+    f"nimble.{name}" for name in ("symbol", "constraint", "check", "constant", "scan", "yield")
+)
 
 
 def _only_ops(holds: str, dialects: Iterable[str], ops: Iterable[str]) -> Callable[[str, ir.Module], None]:
@@ -378,7 +381,7 @@ LEVELS: dict[str, tuple[Callable[[str, ir.Module], None], ...]] = {
         _signless_integers,
     ),
     "iree": (
-        _only_ops(f"{_LINALG_ONLY} and IREE's ops", _LINALG_DIALECTS | {"util", "flow", "hal"}, ()),
+        _only_ops(f"{_LINALG_ONLY} and IREE's ops", _LINALG_DIALECTS | {"util", "flow", "hal", "iree_linalg_ext"}, ()),
         _no_encoding,
         _signless_integers,
     ),

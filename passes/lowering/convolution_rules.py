@@ -12,15 +12,13 @@ from nimble_mlir.errors import UnsupportedOpError
 from nimble_mlir.mlir import ir, linalg, stablehlo
 
 from ..base import fail
-from ..symbol_table import constant_index
 from .arithmetic import converted, multiply_add, zero
 from .builders import LoweringContext, element_type_of, product
 from .padding_rules import pad_by_constants
 from .registry import lowering
 from .shape_rules import reversed_along
 from .signedness import as_signless, reinterpret, signless
-from .slice_rules import extract_slice
-from .window_rules import trim, window_attribute, window_padding
+from .window_rules import trim, window_attribute, window_padding, window_span
 
 
 @dataclass(frozen=True)
@@ -174,17 +172,9 @@ def _as_generic(
 def _trimmed(
     ctx: LoweringContext, lhs: ir.Value, rhs: ir.Value, target: Sequence[DimExpr], windows: _Windows
 ) -> ir.Value:
-    kernel = ctx.dims(rhs)[:-2]
-    if all(dim.is_constant for dim in kernel):
-        window = [1, *[dim.constant_value for dim in kernel], 1]
-        dims = [target[0], *target[1:-1], ctx.dims(lhs)[-1]]
-        return trim(ctx, lhs, dims, window, [1, *windows.strides, 1], [1, *windows.dilations, 1])
-    wanted = [
-        ctx.scope.simplify((size - 1) * stride + (extent - 1) * dilation + 1)
-        for size, extent, stride, dilation in zip(target[1:-1], kernel, windows.strides, windows.dilations, strict=True)
-    ]
     dims = ctx.dims(lhs)
-    return extract_slice(ctx, lhs, [constant_index(0)] * len(dims), [dims[0], *wanted, dims[-1]])
+    spans = window_span(ctx, target[1:-1], ctx.dims(rhs)[:-2], windows.strides, windows.dilations)
+    return trim(ctx, lhs, zero(element_type_of(lhs)), [dims[0], *spans, dims[-1]])
 
 
 def _i64_vector(values: Sequence[int]) -> ir.Attribute:

@@ -1,119 +1,68 @@
 """The body of a reduction, window or comparison: StableHLO on 0-d tensors into arith on scalars.
 
 In: a region whose block arguments are 0-d tensors, and scalars for them. Out: the scalars that it returns, computed at the
-insertion point. One table, op name → arith; an op that it lacks is an UnsupportedOpError.
+insertion point. The table is in scalar_ops.py; an op that it lacks is an UnsupportedOpError.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from nimble_mlir.errors import UnsupportedOpError
-from nimble_mlir.mlir import arith, ir
-from nimble_mlir.mlir import complex as complex_dialect
+from nimble_mlir.mlir import ir, tensor
 
 from ..base import fail
-from .builders import element_type_of
-from .signedness import is_unsigned, reinterpret, signless
+from ..shape_functions import custom_call_target
+from .arithmetic import widened
+from .scalar_ops import SCALAR_OPS
 
-__all__ = ["scalar_body"]
+__all__ = ["accumulator_type", "body_matches", "scalar_body"]
+
+_RETURNS = ("stablehlo.return", "func.return")
 
 
-def scalar_body(region: Any, scalars: Sequence[ir.Value]) -> list[ir.Value]:
-    """Emits the region's computation on `scalars` (of the block arguments' element types) and returns its results."""
+def scalar_body(region: Any, scalars: Sequence[ir.Value], *, wide: bool = False) -> list[ir.Value]:
+    """Emits the region's computation on `scalars` (of the block arguments' element types) and returns its results.
+
+    Where `wide`, floats narrower than f32 are f32 throughout, as the scalars are.
+    """
     block = region.blocks[0]
     values: dict[ir.Value, ir.Value] = dict(zip(block.arguments, scalars, strict=True))
-    results: list[ir.Value] = []
     for op in block.operations:
         operation = op.operation
-        # A value from outside of the region is a 0-d tensor.
-        operands = [values[v] if v in values else _outer(v) for v in operation.operands]
-        if operation.name in ("stablehlo.return", "func.return"):
-            results = operands
-            continue
-        rule = _RULES.get(operation.name)
+        operands = [values[v] if v in values else _outer(v, wide) for v in operation.operands]
+        if operation.name in _RETURNS:
+            return operands
+        target = custom_call_target(operation)
+        rule = SCALAR_OPS.get(operation.name if target is None else f"custom_call:{target}")
         if rule is None or operation.results[0].type.rank != 0:
-            raise fail(operation, f"'{operation.name}' in the body of a reduction is not supported", UnsupportedOpError)
-        values[operation.results[0]] = rule(operation, operands)
-    return results
+            name = f"'{operation.name}'" if target is None else f"custom call '{target}'"
+            raise fail(operation, f"{name} in the body of a reduction is not supported", UnsupportedOpError)
+        element = operation.results[0].type.element_type
+        values[operation.results[0]] = rule(operation, operands, accumulator_type(element) if wide else element)
+    raise AssertionError("a region ends with a return")
 
 
-def _outer(value: ir.Value) -> ir.Value:
-    from nimble_mlir.mlir import tensor
-
-    return tensor.extract(value, [])
-
-
-def _constant(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
-    element = element_type_of(op.results[0])
-    if isinstance(element, ir.ComplexType):
-        raise fail(op, "complex constants in the body of a reduction are not supported", UnsupportedOpError)
-    value = op.attributes["value"].get_splat_value().value
-    return reinterpret(arith.constant(signless(element), value), element)
+def accumulator_type(element: ir.Type) -> ir.Type:
+    """In which type a long reduction is accumulated: f32 for narrower floats, as XLA does on the CPU."""
+    if isinstance(element, ir.FloatType) and element.width < 32:
+        return ir.F32Type.get()
+    return element
 
 
-def _of(
-    floats: Callable[..., ir.Value] | None,
-    signed: Callable[..., ir.Value] | None,
-    unsigned: Callable[..., ir.Value] | None = None,
-    booleans: Callable[..., ir.Value] | None = None,
-    complexes: Callable[..., ir.Value] | None = None,
-) -> Callable[[Any, Sequence[ir.Value]], ir.Value]:
-    """A rule by kind of element; `unsigned` and `booleans` are as `signed` where they are not given."""
-
-    def rule(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
-        element = element_type_of(op.results[0])
-        if isinstance(element, ir.ComplexType):
-            function = complexes
-        elif not isinstance(element, ir.IntegerType):
-            function = floats
-        elif element.width == 1:
-            function = booleans or signed
-        else:
-            function = (unsigned or signed) if is_unsigned(element) else signed
-        if function is None:
-            raise fail(op, f"'{op.name}' on {element} in the body of a reduction is not supported", UnsupportedOpError)
-        plain = [reinterpret(operand, signless(operand.type)) for operand in operands]
-        return reinterpret(function(*plain), element)
-
-    return rule
+def body_matches(region: Any, names: Sequence[str]) -> bool:
+    """Whether the body of a reduction of one operand is these ops of StableHLO in this order, the first on both of its
+    arguments, and returns the last one's result."""
+    block = region.blocks[0]
+    operations = [op.operation for op in block.operations]
+    if [op.name for op in operations[:-1]] != [f"stablehlo.{name}" for name in names]:
+        return False
+    both = set(operations[0].operands) == set(block.arguments) and len(block.arguments) == 2
+    return both and list(operations[-1].operands) == list(operations[-2].results)
 
 
-_PREDICATES = {"EQ": 0, "NE": 1, "LT": 2, "LE": 3, "GT": 4, "GE": 5}
-_FLOAT_PREDICATES = {"EQ": 1, "NE": 13, "LT": 4, "LE": 5, "GT": 2, "GE": 3}  # ordered; NE is unordered
-
-
-def _compare(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
-    direction = str(op.attributes["comparison_direction"]).split()[-1].rstrip(">")
-    element = operands[0].type
-    lhs, rhs = (reinterpret(operand, signless(element)) for operand in operands)
-    if not isinstance(element, ir.IntegerType):
-        if "TOTALORDER" in str(op.attributes.get("compare_type", "")):
-            raise fail(op, "a total order of floats in the body of a reduction is not supported", UnsupportedOpError)
-        return arith.cmpf(_FLOAT_PREDICATES[direction], lhs, rhs)
-    predicate = _PREDICATES[direction]
-    # Booleans are unsigned, too: true is 1, not -1.
-    return arith.cmpi(
-        predicate + 4 if predicate >= 2 and (is_unsigned(element) or element.width == 1) else predicate, lhs, rhs
-    )
-
-
-def _select(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
-    return arith.select(*operands)
-
-
-Rule = Callable[[Any, Sequence[ir.Value]], ir.Value]
-_RULES: dict[str, Rule] = {
-    "stablehlo.add": _of(arith.addf, arith.addi, booleans=arith.ori, complexes=complex_dialect.add),
-    "stablehlo.and": _of(None, arith.andi),
-    "stablehlo.compare": _compare,
-    "stablehlo.constant": _constant,
-    "stablehlo.maximum": _of(arith.maximumf, arith.maxsi, arith.maxui, arith.ori),
-    "stablehlo.minimum": _of(arith.minimumf, arith.minsi, arith.minui, arith.andi),
-    "stablehlo.multiply": _of(arith.mulf, arith.muli, booleans=arith.andi, complexes=complex_dialect.mul),
-    "stablehlo.or": _of(None, arith.ori),
-    "stablehlo.select": _select,
-    "stablehlo.subtract": _of(arith.subf, arith.subi, complexes=complex_dialect.sub),
-    "stablehlo.xor": _of(None, arith.xori),
-}
+def _outer(value: ir.Value, wide: bool) -> ir.Value:
+    """A value from outside of the region, which is a 0-d tensor."""
+    scalar = tensor.extract(value, [])
+    return widened(scalar, scalar.type, accumulator_type(scalar.type)) if wide else scalar
