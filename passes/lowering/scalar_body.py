@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nimble_mlir.errors import UnsupportedOpError
-from nimble_mlir.mlir import ir, tensor
+from nimble_mlir.mlir import arith, ir, tensor
 
 from ..base import fail
 from ..shape_functions import custom_call_target
@@ -25,7 +25,8 @@ _RETURNS = ("stablehlo.return", "func.return")
 def scalar_body(region: Any, scalars: Sequence[ir.Value], *, wide: bool = False) -> list[ir.Value]:
     """Emits the region's computation on `scalars` (of the block arguments' element types) and returns its results.
 
-    Where `wide`, floats narrower than f32 are f32 throughout, as the scalars are.
+    Where `wide`, floats narrower than f32 are f32 throughout, as the scalars are; those of 8 bits are rounded to their
+    format after each op, as XLA does, which IREE 3.13 cannot compute with in a reduction ("'vector.mask' op").
     """
     block = region.blocks[0]
     values: dict[ir.Value, ir.Value] = dict(zip(block.arguments, scalars, strict=True))
@@ -40,7 +41,10 @@ def scalar_body(region: Any, scalars: Sequence[ir.Value], *, wide: bool = False)
             name = f"'{operation.name}'" if target is None else f"custom call '{target}'"
             raise fail(operation, f"{name} in the body of a reduction is not supported", UnsupportedOpError)
         element = operation.results[0].type.element_type
-        values[operation.results[0]] = rule(operation, operands, accumulator_type(element) if wide else element)
+        value = rule(operation, operands, accumulator_type(element) if wide else element)
+        if wide and isinstance(element, ir.FloatType) and element.width == 8:
+            value = arith.extf(value.type, arith.truncf(element, value))
+        values[operation.results[0]] = value
     raise AssertionError("a region ends with a return")
 
 
