@@ -14,12 +14,15 @@ from .core import (
     opaque,
     tensor_type,
 )
-from .shaped import BroadcastInDimOp, GatherOp, IotaOp, PadOp, ReshapeOp, SliceOp
+from .kernels import Binding, BindOp, KernelOp, KernelYieldOp, UnbindOp
+from .shaped import BroadcastInDimOp, GatherOp, IotaOp, PadOp, ReshapeOp, SliceOp, TieShapeOp
 from .symbols import CastOp, CheckOp, ConstraintOp, SymbolOp, bounds_to_attr, symbol_info
 from .windows import DynamicReduceWindowOp, ReduceWindowOp, ScanOp, YieldOp
 
 __all__ = [
     "DYNAMIC",
+    "BindOp",
+    "Binding",
     "BroadcastInDimOp",
     "CastOp",
     "CheckOp",
@@ -29,6 +32,8 @@ __all__ = [
     "DynamicReduceWindowOp",
     "GatherOp",
     "IotaOp",
+    "KernelOp",
+    "KernelYieldOp",
     "Nimble",
     "PadOp",
     "ReduceWindowOp",
@@ -36,6 +41,8 @@ __all__ = [
     "ScanOp",
     "SliceOp",
     "SymbolOp",
+    "TieShapeOp",
+    "UnbindOp",
     "VerifyError",
     "YieldOp",
     "attr_to_dim",

@@ -13,6 +13,7 @@ from nimble_mlir.errors import UnsupportedOpError
 from nimble_mlir.mlir import ir
 
 from .base import ModulePass, fail, functions
+from .regions import statements
 from .shape_functions import custom_call_target
 from .shape_values import ShapeValues
 
@@ -44,13 +45,15 @@ class ExpandWindows(ModulePass):
 
 
 def _expand_in(function: Any, by_name: dict[str, Any]) -> None:
-    for op in [op.operation for op in function.entry_block.operations]:
+    values = ShapeValues(Scope({}))
+    for op in statements(function):
+        values.visit(op)
         if custom_call_target(op) == _REDUCE_WINDOW:
             with ir.InsertionPoint(op), op.location:
-                _expand_reduce_window(op, by_name)
+                _expand_reduce_window(op, values, by_name)
 
 
-def _expand_reduce_window(op: Any, by_name: dict[str, Any]) -> None:
+def _expand_reduce_window(op: Any, values: ShapeValues, by_name: dict[str, Any]) -> None:
     count = len(op.results)
     operands = list(op.operands)
     types = [result.type for result in op.results]
@@ -59,7 +62,7 @@ def _expand_reduce_window(op: Any, by_name: dict[str, Any]) -> None:
             operands[:count], operands[count : 2 * count], *operands[2 * count :], types
         ).operation
     else:
-        new = _with_static_window(op, types)
+        new = _with_static_window(op, types, values)
     (reducer,) = (ir.FlatSymbolRefAttr(name).value for name in op.attributes["called_computations"])
     _copy_body(op, by_name.get(reducer), new.regions[0])
     for before, after in zip(op.results, new.results, strict=True):
@@ -67,14 +70,11 @@ def _expand_reduce_window(op: Any, by_name: dict[str, Any]) -> None:
     op.erase()
 
 
-def _with_static_window(op: Any, types: Sequence[ir.Type]) -> Any:
+def _with_static_window(op: Any, types: Sequence[ir.Type], values: ShapeValues) -> Any:
     """A pad and a window reduction without padding: for operands of several types, of which a variadic operand of an op
     defined over IRDL must have one (torch-mlir 20261001)."""
     count = len(types)
     operands, inits, padding = list(op.operands[:count]), list(op.operands[count : 2 * count]), op.operands[-1]
-    values = ShapeValues(Scope({}))
-    for earlier in op.block.operations:
-        values.visit(earlier.operation)
     constants = [values.get(shape) for shape in list(op.operands)[2 * count : -1]]
     known = [[dim.constant_value for dim in contents or () if dim.is_constant] for contents in constants]
     if any(contents is None or len(contents) != len(k) for contents, k in zip(constants, known, strict=True)):

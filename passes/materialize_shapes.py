@@ -25,12 +25,17 @@ from nimble_mlir.errors import UnsupportedOpError
 from nimble_mlir.mlir import arith, ir, stablehlo, tensor
 
 from .assertions import TARGET, lower_assertion
-from .base import ModulePass, entry_functions, fail
+from .base import ModulePass, entry_functions, fail, location_text
+from .lowering.signedness import reinterpret, signless
+from .regions import statements
 from .shape_functions import custom_call_target
 from .shape_values import Contents, ShapeValues
+from .size_checks import check
 from .symbol_table import DimBuilder, SymbolTable, constant_index
 
 __all__ = ["MaterializeShapes"]
+
+_SGE, _SLE = 5, 3  # arith.cmpi predicates
 
 
 @dataclass(frozen=True)
@@ -53,13 +58,13 @@ class MaterializeShapes(ModulePass):
 
 class _Materializer:
     def __init__(self, function: Any) -> None:
-        self.block = function.entry_block
+        self.function = function
         table = SymbolTable(function)
         self.values = ShapeValues(table.scope)
-        self.builder = DimBuilder(self.block, table.values)
+        self.builder = DimBuilder(function.entry_block, table.values)
 
     def run(self) -> None:
-        operations = [op.operation for op in self.block.operations]
+        operations = statements(self.function)
         for op in operations:
             self.values.visit(op)
         for op in [op for op in operations if custom_call_target(op) == TARGET]:
@@ -110,7 +115,7 @@ class _Materializer:
         indices = self.builder.values(contents)
         with ir.InsertionPoint.after(op), op.location:
             element = ir.RankedTensorType(result.type).element_type
-            scalars = [arith.index_cast(element, index) for index in indices]
+            scalars = [reinterpret(arith.index_cast(signless(element), index), element) for index in indices]
             replacement = tensor.from_elements(result.type, scalars)
         result.replace_all_uses_except(replacement, replacement.owner.operation)
 
@@ -141,7 +146,25 @@ def _pad(state: _Materializer, op: Any) -> Sequence[ir.Value]:
 
 def _slice(state: _Materializer, op: Any) -> Sequence[ir.Value]:
     start, limit, stride = (state.indices(op, index) for index in (1, 2, 3))
+    if state.values.get(op.operands[1]) is None:
+        _check_starts(state, op, start)
     return [SliceOp(op.operands[0], start, limit, stride, op.results[0].type).result]
+
+
+def _check_starts(state: _Materializer, op: Any, starts: list[ir.Value]) -> None:
+    """Starts that are data lie where all that is read from there lies in the operand. Sizes are checked before."""
+    elements = state.values.elements(op.operands[1]) or (None,) * len(starts)
+    where = location_text(op.location)
+    sizes = zip(_dims(op.operands[0]), _dims(op.results[0]), state.contents(op, 3), strict=True)
+    for axis, (start, (dim, taken, stride)) in enumerate(zip(starts, sizes, strict=True)):
+        # An empty slice may start where the operand ends.
+        room = dim - dim_max((taken - 1) * stride + 1, DimExpr.constant(0))
+        if state.values.lies_in(elements[axis], room):
+            continue
+        last = state.builder.value(room)
+        inside = arith.andi(arith.cmpi(_SGE, start, constant_index(0)), arith.cmpi(_SLE, start, last))
+        text = f"'{op.name}' starts outside of its operand in dimension {axis}"
+        check(inside, "size_range", f"{text} ({where})" if where else text)
 
 
 def _gather(state: _Materializer, op: Any) -> Sequence[ir.Value]:

@@ -13,11 +13,14 @@ __all__ = ["PASSES", "pass_class"]
 # name: "nimble-x-y", file: x_y.py, class: XY; a test holds the three together.
 PASSES: dict[str, str] = {
     "nimble-expand-windows": "expand_windows:ExpandWindows",
+    "nimble-expand-approx-top-k": "expand_approx_top_k:ExpandApproxTopK",
     "nimble-inline-calls": "inline_calls:InlineCalls",
+    "nimble-simplify-loops": "simplify_loops:SimplifyLoops",
     "nimble-bind-symbols": "bind_symbols:BindSymbols",
     "nimble-infer-dims": "infer_dims:InferDims",
     "nimble-synthesize-shape-functions": "synthesize_shape_functions:SynthesizeShapeFunctions",
     "nimble-materialize-shapes": "materialize_shapes:MaterializeShapes",
+    "nimble-lower-control-flow": "lower_control_flow:LowerControlFlow",
     "nimble-legalize-to-linalg": "legalize_to_linalg:LegalizeToLinalg",
     "nimble-resolve-dims": "resolve_dims:ResolveDims",
     "nimble-erase-dims": "erase_dims:EraseDims",

@@ -14,14 +14,15 @@ from nimble_mlir.dialects import dims_of
 from nimble_mlir.dims import DimExpr, Proof, Scope, dim_max, dim_min, floordiv, mod
 from nimble_mlir.mlir import ir
 
+from .division_selects import divided, floor_divide, sign
 from .size_conditions import decide
-from .size_divisions import floor_divide, floor_select, mod_select, sign
 
 __all__ = ["MAX_ELEMENTS", "Contents", "Element", "ShapeValues"]
 
 MAX_ELEMENTS = 64
 
-# An element: a dim expression, a bool, an opaque term ("op", operand, …), or None where it is unknown.
+# An element: a dim expression, a bool, an opaque term ("op", operand, …) such as ("data", value, index) for what only the
+# device knows, or None where nothing is said.
 Element = Any
 Contents = tuple[Element, ...]
 
@@ -70,6 +71,21 @@ class ShapeValues:
         if elements is not None and len(elements) == count and any(e is not None for e in elements):
             self._contents[op.results[0]] = tuple(elements)
 
+    def lies_in(self, element: Element, high: DimExpr) -> bool:
+        """Whether an element is known to lie in 0 … high: an expression, or data that the program clamps so."""
+        low = top = element
+        if isinstance(element, tuple) and element[0] == "data":
+            _, value, index = element
+            if isinstance(value.owner, ir.Block) or value.owner.name != "stablehlo.clamp":
+                return False
+            ends = [self._contents.get(value.owner.operands[i]) for i in (0, 2)]
+            low, top = (None if end is None else end[min(index, len(end) - 1)] for end in ends)
+        if not isinstance(low, DimExpr) or not isinstance(top, DimExpr):
+            return False
+        # A clamp's upper end wins where the ends cross.
+        inside = (self.scope.at_least(low, _ZERO), self.scope.at_least(top, _ZERO), self.scope.at_least(high, top))
+        return all(proof is Proof.PROVED for proof in inside)
+
     def decide(self, condition: Element) -> bool | None:
         """True or False where a comparison is proved or refuted, None otherwise."""
         return decide(self.scope, condition)
@@ -90,14 +106,23 @@ def _element_count(type_: ir.Type) -> int | None:
 Rule = Callable[[ShapeValues, Any, list[Contents | None], int], Sequence[Element] | None]
 
 
+def _data(value: ir.Value, count: int) -> Contents:
+    """Terms that stand for the elements of a value that only the device knows."""
+    return tuple(("data", value, index) for index in range(count))
+
+
 def _elementwise(function: Callable[..., Element]) -> Rule:
     def rule(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element] | None:
-        if any(elements is None for elements in operands):
+        if all(elements is None for elements in operands):
             return None
-        result = []
-        for elements in zip(*(e for e in operands if e is not None), strict=True):
-            result.append(None if any(e is None for e in elements) else function(values, op, *elements))
-        return result
+        known = [
+            elements if elements is not None else _data(operand, count)
+            for operand, elements in zip(op.operands, operands, strict=True)
+        ]
+        return [
+            None if any(e is None for e in elements) else function(values, op, *elements)
+            for elements in zip(*known, strict=True)
+        ]
 
     return rule
 
@@ -124,10 +149,6 @@ def _remainder(values: ShapeValues, lhs: DimExpr, rhs: DimExpr) -> DimExpr | Non
     if values.scope.at_least(lhs, _ZERO) is Proof.PROVED and values.scope.at_least(rhs, _ONE) is Proof.PROVED:
         return values.scope.simplify(mod(lhs, rhs))
     return None
-
-
-def _sign(values: ShapeValues, operand: DimExpr) -> DimExpr:
-    return sign(values.scope, operand)
 
 
 def _subtract(values: ShapeValues, op: Any, lhs: Element, rhs: Element) -> Element:
@@ -184,11 +205,8 @@ def _select(values: ShapeValues, op: Any, condition: Element, on_true: Element, 
         return on_true if decided else on_false
     if on_true == on_false:
         return on_true
-    return (
-        floor_select(values, condition, on_true, on_false)
-        or mod_select(values, condition, on_true, on_false)
-        or floor_divide(values, op)
-    )
+    found = divided(values.scope, condition, on_true, on_false)
+    return floor_divide(values.scope, op, values.element) if found is None else found
 
 
 def _constant(values: ShapeValues, op: Any, operands: Any, count: int) -> Sequence[Element] | None:
@@ -213,7 +231,7 @@ def _clamp(values: ShapeValues, op: Any, operands: list[Contents | None], count:
             least, element, most = bounds
             result.append(values.scope.simplify(dim_min(dim_max(element, least), most)))
         else:
-            result.append(("value", op.results[0], index))
+            result.append(("data", op.results[0], index))
     return result
 
 
@@ -224,7 +242,7 @@ def _spread(elements: Contents | None, count: int) -> Contents:
 
 
 def _same(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element] | None:
-    return operands[0]
+    return operands[0] if operands[0] is not None else _data(op.operands[0], count)
 
 
 def _concatenate(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element] | None:
@@ -305,7 +323,7 @@ _RULES: dict[str, Rule] = {
     "stablehlo.remainder": _elementwise(_dims_only(_remainder, "rem")),
     "stablehlo.reshape": _same,
     "stablehlo.select": _elementwise(_select),
-    "stablehlo.sign": _elementwise(_dims_only(_sign, "sign")),
+    "stablehlo.sign": _elementwise(_dims_only(lambda values, operand: sign(values.scope, operand), "sign")),
     "stablehlo.slice": _slice,
     "stablehlo.subtract": _elementwise(_subtract),
     "tensor.from_elements": _from_elements,

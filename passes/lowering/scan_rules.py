@@ -13,8 +13,7 @@ from ..symbol_table import constant_index
 from .arithmetic import widened
 from .builders import LoweringContext, constant_of, element_type_of
 from .padding_rules import pad_by_constants
-from .scalar_body import accumulator_type, body_matches, scalar_body
-from .scalar_ops import complex_parts
+from .scalar_body import accumulator_type, body_matches, complex_parts, scalar_body
 from .shape_rules import reversed_along
 from .signedness import as_signless, is_unsigned, reinterpret, signless
 from .slice_rules import extract_slice
@@ -113,7 +112,7 @@ def is_identity(body: Any, init: ir.Value) -> bool:
         return False
     element = element_type_of(init)
     if isinstance(element, ir.ComplexType):
-        parts = [part.value for part in complex_parts(owner)]
+        parts = list(complex_parts(owner))
         units = {"add": [0.0, 0.0], "multiply": [1.0, 0.0]}
         return any(body_matches(body, [name]) and parts == unit for name, unit in units.items())
     number = owner.attributes["value"].get_splat_value().value

@@ -1,4 +1,4 @@
-// RUN: %nimble-opt %s --split-input-file --nimble-emit-iree | FileCheck %s
+// RUN: %nimble-opt %s --split-input-file --allow-unregistered-dialect --nimble-emit-iree | FileCheck %s
 
 // CHECK-LABEL: func.func @symbols
 // CHECK-SAME:    %[[SIZE:.*]]: index
@@ -66,4 +66,116 @@ func.func @scan(%x: tensor<?xf32>, %out: tensor<?xf32>, %carry: tensor<f32>) -> 
 // CHECK-NEXT:    return %[[X]]
 func.func @nothing_to_do(%x: tensor<4xf32>) -> tensor<4xf32> {
   return %x : tensor<4xf32>
+}
+
+// -----
+
+// Ops inside of control flow are emitted like those outside, and the control flow is branches. What is carried is kept apart.
+// CHECK-LABEL: func.func @in_loop
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<?xf32>
+// CHECK-SAME:    %[[OK:[^:]*]]: i1
+// CHECK-SAME:    %[[S:[^:]*]]: index
+// CHECK:         cf.br ^[[HEAD:.*]](%{{.*}}, %[[X]] : index, tensor<?xf32>)
+// CHECK:         ^[[HEAD]](%{{.*}}: index, %[[C:.*]]: tensor<?xf32>):
+// CHECK:           cf.cond_br
+// CHECK:           cf.assert %[[OK]], "[nimble.check constraint] no"
+// CHECK:           %[[TIED:.*]] = "flow.tensor.tie_shape"(%[[C]], %[[S]]) : (tensor<?xf32>, index) -> tensor<?xf32>
+// CHECK:           %[[AGAIN:.*]] = "flow.tensor.tie_shape"(%[[TIED]], %[[S]])
+// CHECK:           %[[BARRIER:.*]] = "util.optimization_barrier"(%[[AGAIN]]) : (tensor<?xf32>) -> tensor<?xf32>
+// CHECK:           %[[APART:.*]] = "flow.tensor.tie_shape"(%[[BARRIER]], %[[S]])
+// CHECK:           cf.br ^[[HEAD]](%{{.*}}, %[[APART]] : index, tensor<?xf32>)
+func.func @in_loop(%x: tensor<?xf32>, %ok: i1, %s: index) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %0 = scf.for %i = %c0 to %s step %c1 iter_args(%c = %x) -> (tensor<?xf32>) {
+    "nimble.check"(%ok) {kind = "constraint", message = "no"} : (i1) -> ()
+    %1 = "nimble.tie_shape"(%c, %s) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> tensor<?xf32>
+    %2 = "nimble.tie_shape"(%1, %s) {nimble.apart, operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> tensor<?xf32>
+    scf.yield %2 : tensor<?xf32>
+  }
+  return %0 : tensor<?xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @static_apart
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<4xf32>
+// CHECK:         %[[APART:.*]] = "util.optimization_barrier"(%[[X]]) : (tensor<4xf32>) -> tensor<4xf32>
+// CHECK-NOT:     tie_shape
+// CHECK:         return %[[APART]]
+func.func @static_apart(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "nimble.tie_shape"(%x) {nimble.apart, operandSegmentSizes = array<i32: 1, 0>} : (tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+
+// -----
+
+// Control flow in the body of another op stays: it is not the host's.
+// CHECK-LABEL: func.func @in_body
+// CHECK:         cf.cond_br
+// CHECK:         "test.kernel"
+// CHECK:           scf.for
+// CHECK:         cf.br
+func.func @in_body(%n: index, %x: f32) -> f32 {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %0 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x) -> f32 {
+    %1 = "test.kernel"(%a) ({
+    ^bb0(%b: f32):
+      %zero = arith.constant 0 : index
+      %one = arith.constant 1 : index
+      %2 = scf.for %j = %zero to %one step %one iter_args(%c = %b) -> f32 {
+        %3 = arith.addf %c, %c : f32
+        scf.yield %3 : f32
+      }
+      "test.yield"(%2) : (f32) -> ()
+    }) : (f32) -> f32
+    scf.yield %1 : f32
+  }
+  return %0 : f32
+}
+
+// -----
+
+// A kernel is one dispatch. What it updates is tied to its result; a tensor without contents is none of its operands.
+// Constants are cloned into it, other scalars are operands.
+// CHECK-LABEL: func.func @kernel
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<?xf32>, %[[Y:[^:]*]]: tensor<?xf32>, %[[N:[^:]*]]: index, %[[F:[^:]*]]: f32
+// CHECK:         %[[R:.*]]:2 = "flow.dispatch.workgroups"(%[[N]], %[[X]], %[[Y]], %[[F]], %[[N]], %[[N]], %[[N]], %[[N]], %[[N]], %[[N]], %[[N]])
+// CHECK:         ^bb0(%[[A:.*]]: !iree_tensor_ext.dispatch.tensor<readonly:tensor<?xf32>>, %[[B:.*]]: !iree_tensor_ext.dispatch.tensor<readwrite:tensor<?xf32>>, %[[S:.*]]: f32, %{{.*}}: index, %{{.*}}: index, %{{.*}}: index, %[[C:.*]]: !iree_tensor_ext.dispatch.tensor<writeonly:tensor<?xf32>>):
+// CHECK:           %[[ONE:.*]] = arith.constant 1 : index
+// CHECK:           %[[W:.*]] = "flow.dispatch.workgroup.id"() {dimension = 0 : index}
+// CHECK:           %[[IN:.*]] = "iree_tensor_ext.dispatch.tensor.load"(%[[A]]
+// CHECK:           %[[OUT:.*]] = "iree_tensor_ext.dispatch.tensor.load"(%[[B]]
+// CHECK:           tensor.empty
+// CHECK:           %[[AT:.*]] = arith.addi %[[W]], %[[ONE]]
+// CHECK:           tensor.extract %[[IN]][%[[AT]]]
+// CHECK:           %[[NEW:.*]] = tensor.insert %[[S]] into %[[OUT]][%[[W]]]
+// CHECK:           "iree_tensor_ext.dispatch.tensor.store"(%[[NEW]], %[[B]]
+// CHECK:           "iree_tensor_ext.dispatch.tensor.store"(%{{.*}}, %[[C]]
+// CHECK:           "flow.return"() : () -> ()
+// CHECK:           "flow.return"(%{{.*}}, %{{.*}}, %{{.*}}) : (index, index, index) -> ()
+// CHECK:         tied_operands = [1 : index, -1 : index]
+// An unused result is kept: IREE would have nowhere to put it.
+// CHECK:         "util.optimization_barrier"(%[[R]]#1)
+// CHECK-NOT:     nimble.
+// CHECK:         return %[[R]]#0
+func.func @kernel(%x: tensor<?xf32>, %y: tensor<?xf32>, %n: index, %f: f32) -> tensor<?xf32> {
+  %c1 = arith.constant 1 : index
+  %e = tensor.empty(%n) : tensor<?xf32>
+  %0 = "nimble.bind"(%x, %n) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> !nimble.binding
+  %1 = "nimble.bind"(%y, %n) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> !nimble.binding
+  %2 = "nimble.bind"(%e, %n) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> !nimble.binding
+  %3:2 = "nimble.kernel"(%0, %1, %2, %n) ({
+  ^bb0(%w: index, %a: tensor<?xf32>, %b: tensor<?xf32>, %c: tensor<?xf32>):
+    %at = arith.addi %w, %c1 : index
+    %old = tensor.extract %a[%at] : tensor<?xf32>
+    %new = tensor.insert %f into %b[%w] : tensor<?xf32>
+    %other = tensor.insert %old into %c[%w] : tensor<?xf32>
+    %4 = "nimble.bind"(%new, %n) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> !nimble.binding
+    %5 = "nimble.bind"(%other, %n) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> !nimble.binding
+    "nimble.kernel_yield"(%4, %5) {operandSegmentSizes = array<i32: 2>} : (!nimble.binding, !nimble.binding) -> ()
+  }) {operandSegmentSizes = array<i32: 1, 2, 1>, resultSegmentSizes = array<i32: 2>} : (!nimble.binding, !nimble.binding, !nimble.binding, index) -> (!nimble.binding, !nimble.binding)
+  %6 = "nimble.unbind"(%3#0) : (!nimble.binding) -> tensor<?xf32>
+  return %6 : tensor<?xf32>
 }

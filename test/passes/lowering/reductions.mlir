@@ -43,8 +43,8 @@ func.func @unsupported_body(%x: tensor<?xf32>) -> tensor<f32> {
   %zero = stablehlo.constant dense<0.0> : tensor<f32>
   %0 = stablehlo.reduce(%x init: %zero) across dimensions = [0] : (tensor<?xf32>, tensor<f32>) -> tensor<f32>
    reducer(%a: tensor<f32>, %b: tensor<f32>) {
-    // expected-error @below {{'stablehlo.reduce_precision' in the body of a reduction is not supported}}
-    %1 = stablehlo.reduce_precision %a, format = e5m10 : tensor<f32>
+    // expected-error @below {{'stablehlo.optimization_barrier' in the body of a reduction is not supported}}
+    %1 = stablehlo.optimization_barrier %a : tensor<f32>
     stablehlo.return %1 : tensor<f32>
   }
   return %0 : tensor<f32>
@@ -56,7 +56,7 @@ func.func @unsupported_call(%x: tensor<?xf32>) -> tensor<f32> {
   %zero = stablehlo.constant dense<0.0> : tensor<f32>
   %0 = stablehlo.reduce(%x init: %zero) across dimensions = [0] : (tensor<?xf32>, tensor<f32>) -> tensor<f32>
    reducer(%a: tensor<f32>, %b: tensor<f32>) {
-    // expected-error @below {{custom call 'other' in the body of a reduction is not supported}}
+    // expected-error @below {{'stablehlo.custom_call' in the body of a reduction is not supported}}
     %1 = stablehlo.custom_call @other(%a) : (tensor<f32>) -> tensor<f32>
     stablehlo.return %1 : tensor<f32>
   }
