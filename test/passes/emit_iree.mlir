@@ -44,6 +44,23 @@ func.func @tie(%x: tensor<?x4xf32> {nimble.name = "x", nimble.dims = [@b, 4]}, %
 
 // -----
 
+// CHECK-LABEL: func.func @scan
+// CHECK:         "iree_linalg_ext.scan"(%{{.*}}, %{{.*}}, %{{.*}}) ({
+// CHECK:         ^bb0(%[[A:.*]]: f32, %[[B:.*]]: f32):
+// CHECK:           %[[SUM:.*]] = arith.addf %[[A]], %[[B]]
+// CHECK:           "iree_linalg_ext.yield"(%[[SUM]]) : (f32) -> ()
+// CHECK:         }) {dimension = 0 : i64, inclusive = true}
+func.func @scan(%x: tensor<?xf32>, %out: tensor<?xf32>, %carry: tensor<f32>) -> tensor<?xf32> {
+  %0:2 = "nimble.scan"(%x, %out, %carry) ({
+  ^bb0(%a: f32, %b: f32):
+    %1 = arith.addf %a, %b : f32
+    "nimble.yield"(%1) : (f32) -> ()
+  }) {dimension = 0} : (tensor<?xf32>, tensor<?xf32>, tensor<f32>) -> (tensor<?xf32>, tensor<f32>)
+  return %0#0 : tensor<?xf32>
+}
+
+// -----
+
 // CHECK-LABEL: func.func @nothing_to_do
 // CHECK-SAME:    %[[X:.*]]: tensor<4xf32>
 // CHECK-NEXT:    return %[[X]]
