@@ -15,7 +15,7 @@ from .core import (
     tensor_type,
 )
 from .kernels import Binding, BindOp, KernelOp, KernelYieldOp, UnbindOp
-from .shaped import BroadcastInDimOp, GatherOp, IotaOp, PadOp, ReshapeOp, SliceOp
+from .shaped import BroadcastInDimOp, GatherOp, IotaOp, PadOp, ReshapeOp, SliceOp, TieShapeOp
 from .symbols import CastOp, CheckOp, ConstraintOp, SymbolOp, bounds_to_attr, symbol_info
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "ReshapeOp",
     "SliceOp",
     "SymbolOp",
+    "TieShapeOp",
     "UnbindOp",
     "VerifyError",
     "attr_to_dim",

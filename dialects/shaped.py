@@ -7,11 +7,11 @@ tensor. `pad`, `slice` and `gather` take one value for each dimension of the ope
 from collections.abc import Sequence
 from typing import Any
 
-from nimble_mlir.mlir import ext, ir
+from nimble_mlir.mlir import ext, ir, stablehlo
 
 from .core import Nimble, VerifyError, verifier
 
-__all__ = ["BroadcastInDimOp", "GatherOp", "IotaOp", "PadOp", "ReshapeOp", "SliceOp"]
+__all__ = ["BroadcastInDimOp", "GatherOp", "IotaOp", "PadOp", "ReshapeOp", "SliceOp", "TieShapeOp"]
 
 Index = ir.IndexType
 
@@ -26,6 +26,11 @@ def _check_sizes(op: ext.Operation, result: ir.Value, sizes: Sequence[ir.Value])
 def _check_per_dim(name: str, values: Sequence[ir.Value], rank: int) -> None:
     if len(values) != rank:
         raise VerifyError(f"has {len(values)} {name}, but its operand has rank {rank}")
+
+
+def _check_rank(result: ir.Value, rank: int) -> None:
+    if result.type.rank != rank:
+        raise VerifyError(f"has a result of rank {result.type.rank}, but its operands give rank {rank}")
 
 
 class ReshapeOp(Nimble.Operation, name="reshape", traits=[ext.Pure]):
@@ -91,6 +96,7 @@ class PadOp(Nimble.Operation, name="pad", traits=[ext.Pure]):
     def verify_invariants(self) -> None:
         for name in ("low", "high", "interior"):
             _check_per_dim(name, getattr(self, name), self.operand.type.rank)
+        _check_rank(self.result, self.operand.type.rank)
 
 
 class SliceOp(Nimble.Operation, name="slice", traits=[ext.Pure]):
@@ -106,6 +112,7 @@ class SliceOp(Nimble.Operation, name="slice", traits=[ext.Pure]):
     def verify_invariants(self) -> None:
         for name in ("start", "limit", "stride"):
             _check_per_dim(name, getattr(self, name), self.operand.type.rank)
+        _check_rank(self.result, self.operand.type.rank)
 
 
 class GatherOp(Nimble.Operation, name="gather", traits=[ext.Pure]):
@@ -122,3 +129,21 @@ class GatherOp(Nimble.Operation, name="gather", traits=[ext.Pure]):
         if not str(self.dimension_numbers).startswith("#stablehlo.gather<"):
             raise VerifyError(f"has dimension_numbers that are no #stablehlo.gather: {self.dimension_numbers}")
         _check_per_dim("slice_sizes", self.slice_sizes, self.operand.type.rank)
+        numbers = stablehlo.GatherDimensionNumbers(self.dimension_numbers)
+        indices = self.start_indices.type.rank
+        batch = indices - (numbers.index_vector_dim < indices)
+        _check_rank(self.result, batch + len(numbers.offset_dims))
+
+
+class TieShapeOp(Nimble.Operation, name="tie_shape", traits=[ext.Pure]):
+    """The operand, whose dynamic sizes are known to be `sizes`: what a loop carries or a branch gives says so to IREE."""
+
+    operand: ext.Operand[ir.RankedTensorType]
+    sizes: Sequence[ext.Operand[Index]]
+    result: ext.Result[ir.RankedTensorType]
+
+    @verifier
+    def verify_invariants(self) -> None:
+        _check_sizes(self, self.result, self.sizes)
+        if self.operand.type != self.result.type:
+            raise VerifyError(f"changes the type from {self.operand.type} to {self.result.type}")

@@ -7,6 +7,7 @@ the IREE compiler all the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,6 +17,8 @@ from nimble_mlir.mlir import cf, ir
 
 from .base import ModulePass, entry_functions, functions
 from .kernel_dispatch import emit_kernels
+from .lower_control_flow import APART
+from .regions import statements
 from .resolve_dims import SIZE_SOURCE
 from .signature import argument_attribute
 from .symbol_table import DimBuilder, SymbolTable
@@ -54,8 +57,8 @@ class EmitIree(ModulePass):
             _load_constants(function, globals_)
             if function.name.value in entries:
                 _tie_arguments(function)
-            for op in list(function.entry_block.operations):
-                _emit(op.operation)
+            for op in statements(function):
+                _emit(op)
             emit_kernels(function.operation)
             _drop_attributes(function)
         _declare_globals(module, globals_)
@@ -63,17 +66,17 @@ class EmitIree(ModulePass):
 
 def _load_constants(function: Any, globals_: dict[str, ir.Type]) -> None:
     """`nimble.constant` ops become loads of globals; the globals' types are collected."""
-    for op in list(function.entry_block.operations):
-        if op.operation.name != "nimble.constant":
+    for op in statements(function):
+        if op.name != "nimble.constant":
             continue
-        key, type_ = op.key.value, op.result.type
+        key, type_ = op.attributes["key"].value, op.result.type
         globals_[key] = type_
         with ir.InsertionPoint(op), op.location:
             load = ir.Operation.create(
                 "util.global.load", results=[type_], attributes={"global": ir.FlatSymbolRefAttr.get(key)}
             )
         op.result.replace_all_uses_with(load.result)
-        op.operation.erase()
+        op.erase()
 
 
 def _declare_globals(module: ir.Module, globals_: dict[str, ir.Type]) -> None:
@@ -91,7 +94,9 @@ def _declare_globals(module: ir.Module, globals_: dict[str, ir.Type]) -> None:
 
 
 def _tie_arguments(function: Any) -> None:
-    """Every use of a dynamic argument goes through a `flow.tensor.tie_shape` that names its dims' one SSA values."""
+    """Every use of a dynamic argument goes through a `flow.tensor.tie_shape` that names its dims' one SSA values.
+
+    Sizes that a check finds equal keep their own values: told that they are one, IREE 3.13 folds the check away."""
     block = function.entry_block
     table = SymbolTable(function)
     builder = DimBuilder(block, table.values)
@@ -110,9 +115,17 @@ def _tie(builder: DimBuilder, argument: ir.Value, dims: list[DimExpr]) -> None:
     if not users:
         return
     with builder.insertion(dims) as sizes, argument.owner.owner.location:
-        tied = ir.Operation.create("flow.tensor.tie_shape", results=[argument.type], operands=[argument, *sizes]).result
+        tied = _tie_shape(argument, sizes)
     for user in users:
         user.operation.replace_uses_of_with(argument, tied)
+
+
+def _tie_shape(value: ir.Value, sizes: Sequence[ir.Value]) -> ir.Value:
+    return ir.Operation.create("flow.tensor.tie_shape", results=[value.type], operands=[value, *sizes]).result
+
+
+def _barrier(value: ir.Value) -> ir.Value:
+    return ir.Operation.create("util.optimization_barrier", results=[value.type], operands=[value]).result
 
 
 def _emit(op: Any) -> None:
@@ -125,6 +138,14 @@ def _emit(op: Any) -> None:
         message = CHECK_TAG.format(kind=op.attributes["kind"].value, message=op.attributes["message"].value)
         with ir.InsertionPoint(op), op.location:
             cf.assert_(op.operands[0], message)
+        op.erase()
+    elif op.name == "nimble.tie_shape":
+        with ir.InsertionPoint(op), op.location:
+            value, *sizes = op.operands
+            if APART in op.attributes:
+                value = _barrier(value)
+            tied = _tie_shape(value, sizes) if sizes else value
+        op.results[0].replace_all_uses_with(tied)
         op.erase()
     elif op.name == "nimble.constraint":
         op.erase()

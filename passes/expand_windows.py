@@ -13,6 +13,7 @@ from nimble_mlir.dims import Scope
 from nimble_mlir.mlir import ir
 
 from .base import ModulePass, fail, functions
+from .regions import statements
 from .shape_functions import custom_call_target
 from .shape_values import ShapeValues
 
@@ -44,7 +45,7 @@ class ExpandWindows(ModulePass):
 
 def _expand_in(function: Any, by_name: dict[str, Any]) -> None:
     values = ShapeValues(Scope({}))
-    for op in [op.operation for op in function.entry_block.operations]:
+    for op in statements(function):
         values.visit(op)
         if custom_call_target(op) == _REDUCE_WINDOW:
             with ir.InsertionPoint(op), op.location:

@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nimble_mlir.dialects import is_dynamic, tensor_type
-from nimble_mlir.dims import Constraint, DimExpr
+from nimble_mlir.dims import DimExpr
 from nimble_mlir.errors import UnsupportedOpError
 from nimble_mlir.mlir import arith, ir
 
 from .base import ModulePass, entry_functions, fail, location_text
+from .control_flow_dims import EDGES, InferRegion
+from .regions import terminator
 from .shape_functions import SHAPE_FUNCTIONS, Requirement, ShapeContext, custom_call_target
 from .shape_values import ShapeValues
 from .signature import read_signature, set_type
@@ -21,7 +23,7 @@ from .symbol_table import DimBuilder, SymbolTable
 
 __all__ = ["InferDims"]
 
-_EQ = 0  # arith.cmpi eq
+_PREDICATES = {"==": 0, ">=": 5}  # arith.cmpi eq, sge
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,8 @@ class _Inference:
     def run(self) -> None:
         if "nimble.bound" in self.function.attributes:
             self._type_arguments()
-        for op in list(self.function.entry_block.operations):
-            self._infer(op.operation)
-            self.values.visit(op.operation)
-        returned = self.function.entry_block.operations[len(self.function.entry_block.operations) - 1]
+        self._infer_block(self.function.entry_block)
+        returned = terminator(self.function.entry_block)
         inputs = [argument.type for argument in self.function.entry_block.arguments]
         set_type(self.function, inputs, [operand.type for operand in returned.operands])
 
@@ -63,6 +63,27 @@ class _Inference:
             value = self.function.entry_block.arguments[argument.position]
             if isinstance(value.type, ir.RankedTensorType):
                 value.set_type(tensor_type(argument.dims, value.type.element_type))
+
+    def _infer_block(self, block: ir.Block) -> None:
+        for op in list(block.operations):
+            edges = EDGES.get(op.operation.name)
+            if edges is None:
+                self._infer(op.operation)
+            else:
+                self._infer_control_flow(op.operation, edges)
+            self.values.visit(op.operation)
+
+    def _infer_control_flow(self, op: Any, edges: Callable[[ShapeContext, InferRegion], None]) -> None:
+        context = ShapeContext(op, self.table.scope, self.values)
+
+        def infer(block: ir.Block) -> None:
+            self._infer_block(block)
+            context.scope = self.table.scope
+
+        edges(context, infer)
+        # What is required of the edges holds of all iterations, and is checked before the first.
+        for requirement in context.requirements:
+            self._require(op, requirement)
 
     def _infer(self, op: Any) -> None:
         touches = any(is_dynamic(value.type) for value in (*op.results, *op.operands))
@@ -97,14 +118,11 @@ class _Inference:
 
     def _require(self, op: Any, requirement: Requirement) -> None:
         """Emits the check that `requirement` holds, in the entry block, and relies on it from here on."""
-        constraint = Constraint(requirement.lhs, "==", requirement.rhs)
-        with self.builder.insertion([requirement.lhs, requirement.rhs]) as (lhs, rhs), op.location:
+        constraint, text = requirement.constraint, requirement.message
+        with self.builder.insertion([constraint.lhs, constraint.rhs]) as (lhs, rhs), op.location:
             where = location_text(op.location)
-            text = (
-                f"'{op.name}' needs equal sizes, but {requirement.what} differ: '{requirement.lhs}' and "
-                f"'{requirement.rhs}'"
-            )
-            check(arith.cmpi(_EQ, lhs, rhs), "equal_sizes", f"{text} ({where})" if where else text)
+            holds = arith.cmpi(_PREDICATES[constraint.kind], lhs, rhs)
+            check(holds, requirement.kind, f"{text} ({where})" if where else text)
             state(constraint, self.table.values)
         try:
             self.table.constrain(constraint)

@@ -11,6 +11,7 @@ from nimble_mlir.mlir import ir
 
 from .base import ModulePass, entry_functions, fail
 from .lowering import LOWERING_RULES, UPSTREAM_OPS, LoweringContext
+from .regions import statements
 from .shape_functions import custom_call_target
 from .symbol_table import DimBuilder, SymbolTable
 
@@ -37,8 +38,8 @@ class LegalizeToLinalg(ModulePass):
             table = SymbolTable(function)
             builder = DimBuilder(function.entry_block, table.values)
             context = LoweringContext(table.scope, builder)
-            for op in list(function.entry_block.operations):
-                _lower(context, op.operation)
+            for op in statements(function):
+                _lower(context, op)
 
 
 def _lower(context: LoweringContext, op: Any) -> None:

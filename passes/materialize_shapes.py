@@ -23,13 +23,17 @@ from nimble_mlir.dims import DimExpr, dim_max
 from nimble_mlir.mlir import arith, ir, stablehlo, tensor
 
 from .assertions import TARGET, lower_assertion
-from .base import ModulePass, entry_functions, fail
+from .base import ModulePass, entry_functions, fail, location_text
 from .lowering.signedness import reinterpret, signless
+from .regions import statements
 from .shape_functions import custom_call_target
 from .shape_values import Contents, ShapeValues
+from .size_checks import check
 from .symbol_table import DimBuilder, SymbolTable, constant_index
 
 __all__ = ["MaterializeShapes"]
+
+_SGE, _SLE = 5, 3  # arith.cmpi predicates
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,13 @@ class MaterializeShapes(ModulePass):
 
 class _Materializer:
     def __init__(self, function: Any) -> None:
-        self.block = function.entry_block
+        self.function = function
         table = SymbolTable(function)
         self.values = ShapeValues(table.scope)
-        self.builder = DimBuilder(self.block, table.values)
+        self.builder = DimBuilder(function.entry_block, table.values)
 
     def run(self) -> None:
-        operations = [op.operation for op in self.block.operations]
+        operations = statements(self.function)
         for op in operations:
             self.values.visit(op)
         for op in [op for op in operations if custom_call_target(op) == TARGET]:
@@ -138,7 +142,25 @@ def _pad(state: _Materializer, op: Any) -> ir.Value:
 
 def _slice(state: _Materializer, op: Any) -> ir.Value:
     start, limit, stride = (state.indices(op, index) for index in (1, 2, 3))
+    if state.values.get(op.operands[1]) is None:
+        _check_starts(state, op, start, stride)
     return SliceOp(op.operands[0], start, limit, stride, op.results[0].type).result
+
+
+def _check_starts(state: _Materializer, op: Any, starts: list[ir.Value], strides: list[ir.Value]) -> None:
+    """Starts that are data lie where all that is read from there lies in the operand. Sizes are checked before."""
+    sizes, results = (state.builder.values(_dims(value)) for value in (op.operands[0], op.results[0]))
+    where = location_text(op.location)
+    for axis, (start, stride, size, result) in enumerate(zip(starts, strides, sizes, results, strict=True)):
+        one = constant_index(1)
+        extent = arith.addi(arith.muli(arith.subi(result, one), stride), one)
+        inside = [
+            arith.cmpi(_SGE, start, constant_index(0)),
+            # An empty slice may start where the operand ends.
+            arith.cmpi(_SLE, start, arith.subi(size, arith.maxsi(extent, constant_index(0)))),
+        ]
+        text = f"'{op.name}' starts outside of its operand in dimension {axis}"
+        check(arith.andi(*inside), "size_range", f"{text} ({where})" if where else text)
 
 
 def _gather(state: _Materializer, op: Any) -> ir.Value:

@@ -29,13 +29,13 @@ __all__ = ["DEFAULT_PIPELINE", "STAGES", "Instrumentation", "PassStep", "Pipelin
 DEFAULT_PIPELINE: tuple[tuple[str, str], ...] = (
     (
         "nimble",
-        "nimble-expand-windows,nimble-expand-approx-top-k,nimble-inline-calls,nimble-bind-symbols,nimble-infer-dims,"
-        "nimble-verify-level{level=nimble}",
+        "nimble-expand-windows,nimble-expand-approx-top-k,nimble-inline-calls,nimble-simplify-loops,nimble-bind-symbols,"
+        "nimble-infer-dims,nimble-verify-level{level=nimble}",
     ),
     ("shapes", "nimble-synthesize-shape-functions,nimble-materialize-shapes,nimble-verify-level{level=shapes}"),
     (
         "linalg",
-        "nimble-legalize-to-linalg,stablehlo-legalize-to-linalg,nimble-resolve-dims,nimble-erase-dims,canonicalize,cse,"
+        "nimble-lower-control-flow,nimble-legalize-to-linalg,stablehlo-legalize-to-linalg,nimble-resolve-dims,nimble-erase-dims,canonicalize,cse,"
         "nimble-verify-level{level=linalg}",
     ),
     ("iree", "nimble-emit-iree"),

@@ -23,7 +23,8 @@ __all__ = ["MAX_ELEMENTS", "Contents", "Element", "ShapeValues"]
 
 MAX_ELEMENTS = 64
 
-# An element: a dim expression, a bool, an opaque term ("op", operand, …), or None where it is unknown.
+# An element: a dim expression, a bool, an opaque term ("op", operand, …) such as ("data", value, index) for what only the
+# device knows, or None where nothing is said.
 Element = Any
 Contents = tuple[Element, ...]
 
@@ -92,14 +93,23 @@ def _element_count(type_: ir.Type) -> int | None:
 Rule = Callable[[ShapeValues, Any, list[Contents | None], int], Sequence[Element] | None]
 
 
+def _data(value: ir.Value, count: int) -> Contents:
+    """Terms that stand for the elements of a value that only the device knows."""
+    return tuple(("data", value, index) for index in range(count))
+
+
 def _elementwise(function: Callable[..., Element]) -> Rule:
     def rule(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element] | None:
-        if any(elements is None for elements in operands):
+        if all(elements is None for elements in operands):
             return None
-        result = []
-        for elements in zip(*(e for e in operands if e is not None), strict=True):
-            result.append(None if any(e is None for e in elements) else function(values, op, *elements))
-        return result
+        known = [
+            elements if elements is not None else _data(operand, count)
+            for operand, elements in zip(op.operands, operands, strict=True)
+        ]
+        return [
+            None if any(e is None for e in elements) else function(values, op, *elements)
+            for elements in zip(*known, strict=True)
+        ]
 
     return rule
 
@@ -294,7 +304,7 @@ def _spread(elements: Contents | None, count: int) -> Contents:
 
 
 def _same(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element] | None:
-    return operands[0]
+    return operands[0] if operands[0] is not None else _data(op.operands[0], count)
 
 
 def _concatenate(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element] | None:

@@ -328,7 +328,7 @@ _LINALG_DIALECTS = frozenset(["affine", "arith", "cf", "complex", "func", "linal
 _LINALG_ONLY = "there are only linalg, tensor, scf, arith, math"
 _NIMBLE_RUNTIME_OPS = frozenset(
     f"nimble.{name}"
-    for name in ("symbol", "constraint", "check", "constant", "bind", "kernel", "kernel_yield", "unbind")
+    for name in ("symbol", "constraint", "check", "constant", "tie_shape", "bind", "kernel", "kernel_yield", "unbind")
 )
 
 

@@ -85,10 +85,13 @@ _shared_instance: Any = None
 def get_device(options: DeviceOptions | str | None = None) -> Device:
     """The device for these options (a driver name stands for the options with that driver).
 
-    Raises LoadError where the machine has no such device or its driver library is missing.
+    Raises LoadError for an unknown driver, and where the machine has no such device or its driver library is missing.
     """
     if options is None or isinstance(options, str):
-        options = DeviceOptions() if options is None else DeviceOptions(options)
+        try:
+            options = DeviceOptions() if options is None else DeviceOptions(options)
+        except ValueError as error:
+            raise LoadError(str(error)) from None
     with _lock:
         device = _devices.get(options)
         if device is None:

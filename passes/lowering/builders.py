@@ -10,6 +10,7 @@ from nimble_mlir.dialects import dims_of, tensor_type
 from nimble_mlir.dims import DimExpr, Proof, Scope
 from nimble_mlir.mlir import arith, ir, linalg, tensor
 
+from ..shape_functions.registry import product
 from ..symbol_table import DimBuilder, constant_index
 
 __all__ = [
@@ -27,14 +28,6 @@ __all__ = [
 
 Dims = tuple[DimExpr, ...]
 Groups = Sequence[Sequence[int]]
-
-
-def product(dims: Sequence[DimExpr]) -> DimExpr:
-    """The product of dims, 1 for none."""
-    result = DimExpr.constant(1)
-    for dim in dims:
-        result = result * dim
-    return result
 
 
 def element_type_of(value: ir.Value) -> ir.Type:

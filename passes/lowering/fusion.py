@@ -44,6 +44,8 @@ def apart(ctx: LoweringContext, value: ir.Value) -> ir.Value:
     IREE fuses an elementwise op or transpose with the packing of a data-tiled contraction's operand, and fails where the
     contracted size is dynamic: "'affine.delinearize_index' op no basis element may be statically non-positive" or
     "'memref.alloca' op all stack allocations need to be hoisted" (its loop over the padding has a zero bound).
+    The result of such a contraction is kept apart too: with a transpose after it IREE makes it a generic, which is not
+    data-tiled (BERT's attention at 384 tokens, two layers: 165 ms of CPU time instead of 182).
     """
     if isinstance(value.owner, ir.Block) or value.type.has_static_shape:
         return value

@@ -101,6 +101,8 @@ def extract_slice(
 ) -> ir.Value:
     """`tensor.extract_slice` of a result with `dims`; constants among offsets and strides become attributes."""
     source = dims_of(value.type)
+    if any(dim == 0 for dim in dims):  # the op's verifier admits no offset into a dimension of size 0
+        return ctx.empty(dims, element_type_of(value))
     static_offsets, dynamic_offsets = _static_and_dynamic(offsets)
     static_strides, dynamic_strides = _static_and_dynamic(strides) if strides is not None else ([1] * len(dims), [])
     if source == tuple(dims) and not any(static_offsets) and all(stride == 1 for stride in static_strides):

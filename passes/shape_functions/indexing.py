@@ -19,6 +19,7 @@ def gather(ctx: ShapeContext) -> Sequence[Dims]:
         sizes: Sequence[DimExpr] = ctx.sizes(2)
     else:
         sizes = [DimExpr.constant(size) for size in ctx.integers("slice_sizes")]
+    ctx.fits(tuple(sizes), ctx.dims(0), "slice")
     indices = ctx.dims(1)
     batch = [dim for axis, dim in enumerate(indices) if axis != numbers.index_vector_dim]
     dropped = {*numbers.collapsed_slice_dims, *numbers.operand_batching_dims}
@@ -34,7 +35,9 @@ def gather(ctx: ShapeContext) -> Sequence[Dims]:
 def top_k(ctx: ShapeContext) -> Sequence[Dims]:
     """Values and indices: the operand's dims with the last one k."""
     config = ir.DictAttr(ctx.op.attributes["backend_config"])
-    dims = (*ctx.dims(0)[:-1], DimExpr.constant(config["k"].value))
+    size, count = ctx.dims(0)[-1], DimExpr.constant(config["k"].value)
+    ctx.at_least(size, count, "a last dimension of at least k elements")
+    dims = (*ctx.dims(0)[:-1], count)
     return [dims, dims]
 
 

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 
 from nimble_mlir.dialects import attr_to_dim, dims_of
-from nimble_mlir.dims import DimExpr, Proof, Scope
+from nimble_mlir.dims import Constraint, DimExpr, Proof, Scope
 from nimble_mlir.mlir import ir
 
 from ..base import fail
@@ -25,6 +25,7 @@ __all__ = [
     "ShapeContext",
     "ShapeFunction",
     "custom_call_target",
+    "product",
     "shape_function",
 ]
 
@@ -41,11 +42,11 @@ class Mode(Enum):
 
 @dataclass(frozen=True)
 class Requirement:
-    """An equality that an op demands of its operands, and that could not be proved."""
+    """What an op demands of sizes and what could not be proved. `kind` tags the check, `message` says it to the user."""
 
-    lhs: DimExpr
-    rhs: DimExpr
-    what: str
+    constraint: Constraint
+    kind: str
+    message: str
 
 
 class ShapeContext:
@@ -75,6 +76,11 @@ class ShapeContext:
                 "such sizes are not supported here",
             )
         return tuple(self.scope.simplify(dim) for dim in contents)
+
+    def known_sizes(self, index: int) -> Contents | None:
+        """The elements of the shape operand `index`, None where they depend on data."""
+        contents = self._values.get(self.op.operands[index])
+        return None if contents is None else tuple(self.scope.simplify(dim) for dim in contents)
 
     def differences(self, low: int, high: int) -> Contents:
         """`high - low` element by element of two shape operands, which may be data as long as their difference is not."""
@@ -111,8 +117,50 @@ class ShapeContext:
         if proof is Proof.REFUTED:
             raise fail(self.op, f"'{self.op.name}' needs equal sizes, but {what} are '{lhs}' and '{rhs}'")
         if proof is Proof.UNDECIDED:
-            self.requirements.append(Requirement(lhs, rhs, what))
+            text = f"'{self.op.name}' needs equal sizes, but {what} differ: '{lhs}' and '{rhs}'"
+            self._require("equal_sizes", text, Constraint(lhs, "==", rhs))
         return min(lhs, rhs, key=_complexity)
+
+    def at_least(self, lhs: DimExpr, rhs: DimExpr | int, what: str) -> None:
+        """Requires lhs >= rhs: refuted is an error, undecided a run-time check."""
+        rhs = DimExpr.constant(rhs) if isinstance(rhs, int) else rhs
+        proof = self.scope.at_least(lhs, rhs)
+        if lhs.is_constant != rhs.is_constant:
+            lhs, rhs = _without_constants(lhs, rhs)
+        text = f"'{self.op.name}' needs {what}: '{lhs}' must be at least '{rhs}'"
+        if proof is Proof.REFUTED:
+            raise fail(self.op, text)
+        if proof is Proof.UNDECIDED:
+            self._require("size_range", text, Constraint(lhs, ">=", rhs))
+
+    def not_negative(self, dims: Dims) -> Dims:
+        """`dims`, the result's, none of which may be negative."""
+        for axis, dim in enumerate(dims):
+            self.at_least(dim, 0, f"sizes that are not negative, but dimension {axis} of the result can be")
+        return dims
+
+    def fits(self, sizes: Dims, dims: Dims, what: str) -> None:
+        """Requires a slice of `sizes` to fit into operand 0, which has `dims`."""
+        for axis, (size, dim) in enumerate(zip(sizes, dims, strict=True)):
+            self.at_least(dim, size, f"an operand that is at least as large as the {what} in dimension {axis}")
+
+    def broadcasts(self, dim: DimExpr, target: DimExpr, what: str) -> None:
+        """Requires `dim` to be 1 or `target`: refuted is an error, undecided a run-time check."""
+        wanted = (DimExpr.constant(1), target)
+        proofs = [self.scope.equal(dim, size) for size in wanted]
+        if Proof.PROVED in proofs:
+            return
+        text = f"'{self.op.name}' needs a size that is 1 or the result's, but {what} are '{dim}' and '{target}'"
+        possible = [size for size, proof in zip(wanted, proofs, strict=True) if proof is Proof.UNDECIDED]
+        if not possible:
+            raise fail(self.op, text)
+        # One of two equalities, as one: a product that is 0.
+        either = product([dim - size for size in possible])
+        if self.scope.equal(either, DimExpr.constant(0)) is not Proof.PROVED:
+            self._require("equal_sizes", text, Constraint(either, "==", DimExpr.constant(0)))
+
+    def _require(self, kind: str, message: str, constraint: Constraint) -> None:
+        self.requirements.append(Requirement(constraint, kind, message))
 
     def all_equal(self, operands: Sequence[int]) -> Dims:
         """The common dims of operands of one rank, each axis required to be equal."""
@@ -125,6 +173,23 @@ class ShapeContext:
             for axis, dim in enumerate(other):
                 result[axis] = self.equal(result[axis], dim, f"dimension {axis} of operands {first} and {index}")
         return tuple(result)
+
+
+def product(dims: Sequence[DimExpr]) -> DimExpr:
+    """The product of dims, 1 for none."""
+    result = DimExpr.constant(1)
+    for dim in dims:
+        result = result * dim
+    return result
+
+
+def _without_constants(lhs: DimExpr, rhs: DimExpr) -> tuple[DimExpr, DimExpr]:
+    """The same inequality with the constants on the side that has nothing else: s - 1 >= 0 is s >= 1."""
+    difference = lhs - rhs
+    constant = sum(coefficient for coefficient, factors in difference.terms if not factors)
+    if lhs.is_constant:
+        return DimExpr.constant(constant), DimExpr.constant(constant) - difference
+    return difference - constant, DimExpr.constant(-constant)
 
 
 def _complexity(dim: DimExpr) -> tuple[int, int, str]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nimble_mlir.dims import DimExpr, dim_max, floordiv
-from nimble_mlir.mlir import ir
 
 from ..base import fail
-from .registry import Dims, ShapeContext, shape_function
+from .registry import Dims, ShapeContext, product, shape_function
 
 
 @shape_function("stablehlo.constant", "stablehlo.iota", "stablehlo.broadcast_in_dim", "stablehlo.get_dimension_size")
@@ -17,17 +16,26 @@ def static_result(ctx: ShapeContext) -> Sequence[Dims]:
     return [ctx.result_dims()]
 
 
-@shape_function("stablehlo.dynamic_broadcast_in_dim", "stablehlo.dynamic_iota")
-def shape_operand(ctx: ShapeContext) -> Sequence[Dims]:
-    """The last operand holds the dims."""
-    return [ctx.sizes(len(ctx.op.operands) - 1)]
+@shape_function("stablehlo.dynamic_iota")
+def dynamic_iota(ctx: ShapeContext) -> Sequence[Dims]:
+    """The operand holds the dims."""
+    return [ctx.not_negative(ctx.sizes(0))]
+
+
+@shape_function("stablehlo.dynamic_broadcast_in_dim")
+def dynamic_broadcast_in_dim(ctx: ShapeContext) -> Sequence[Dims]:
+    """The last operand holds the dims; each of the operand's is 1 or the result's."""
+    dims = ctx.not_negative(ctx.sizes(1))
+    for axis, (dim, target) in enumerate(zip(ctx.dims(0), ctx.integers("broadcast_dimensions"), strict=True)):
+        ctx.broadcasts(dim, dims[target], f"dimension {axis} of the operand and {target} of the result")
+    return [dims]
 
 
 @shape_function("stablehlo.dynamic_reshape")
 def dynamic_reshape(ctx: ShapeContext) -> Sequence[Dims]:
     """The last operand holds the dims, whose product is the operand's."""
-    dims = ctx.sizes(1)
-    ctx.equal(_product(ctx.dims(0)), _product(dims), "the numbers of elements of the operand and the result")
+    dims = ctx.not_negative(ctx.sizes(1))
+    ctx.equal(product(ctx.dims(0)), product(dims), "the numbers of elements of the operand and the result")
     return [dims]
 
 
@@ -35,7 +43,7 @@ def dynamic_reshape(ctx: ShapeContext) -> Sequence[Dims]:
 def reshape(ctx: ShapeContext) -> Sequence[Dims]:
     """A static result, or (in programs refined by inference) a dynamic operand with the same number of elements."""
     dims = ctx.result_dims()
-    ctx.equal(_product(ctx.dims(0)), _product(dims), "the numbers of elements of the operand and the result")
+    ctx.equal(product(ctx.dims(0)), product(dims), "the numbers of elements of the operand and the result")
     return [dims]
 
 
@@ -71,17 +79,36 @@ def slice_(ctx: ShapeContext) -> Sequence[Dims]:
 @shape_function("stablehlo.real_dynamic_slice")
 def real_dynamic_slice(ctx: ShapeContext) -> Sequence[Dims]:
     """ceil((limit - start) / stride), from operands."""
-    extents = zip(ctx.differences(1, 2), ctx.sizes(3), strict=True)
-    return [tuple(floordiv(extent + stride - 1, stride) for extent, stride in extents)]
+    extents, strides = ctx.differences(1, 2), ctx.sizes(3)
+    starts, limits = ctx.known_sizes(1), ctx.known_sizes(2)
+    for axis, (dim, extent, stride) in enumerate(zip(ctx.dims(0), extents, strides, strict=True)):
+        what = f"a slice inside of the operand, but its bounds of dimension {axis} can lie outside"
+        ctx.at_least(extent, 0, what)
+        ctx.at_least(stride, 1, f"strides of at least 1 in dimension {axis}")
+        if starts is None or limits is None:
+            ctx.at_least(dim, extent, what)
+        else:
+            ctx.at_least(starts[axis], 0, what)
+            ctx.at_least(dim, limits[axis], what)
+    return [tuple(floordiv(extent + stride - 1, stride) for extent, stride in zip(extents, strides, strict=True))]
 
 
 @shape_function("stablehlo.dynamic_slice")
 def dynamic_slice(ctx: ShapeContext) -> Sequence[Dims]:
     """`slice_sizes`."""
-    return [tuple(DimExpr.constant(size) for size in ctx.integers("slice_sizes"))]
+    sizes = tuple(DimExpr.constant(size) for size in ctx.integers("slice_sizes"))
+    ctx.fits(sizes, ctx.dims(0), "slice")
+    return [sizes]
 
 
-@shape_function("stablehlo.dynamic_update_slice", "stablehlo.scatter")
+@shape_function("stablehlo.dynamic_update_slice")
+def dynamic_update_slice(ctx: ShapeContext) -> Sequence[Dims]:
+    """The operand's dims; the update is nowhere larger."""
+    ctx.fits(ctx.dims(1), ctx.dims(0), "update")
+    return [ctx.dims(0)]
+
+
+@shape_function("stablehlo.scatter")
 def updated_operand(ctx: ShapeContext) -> Sequence[Dims]:
     """Result i has the dims of operand i."""
     return [ctx.dims(index) for index in range(len(ctx.op.results))]
@@ -91,21 +118,22 @@ def updated_operand(ctx: ShapeContext) -> Sequence[Dims]:
 def pad(ctx: ShapeContext) -> Sequence[Dims]:
     """operand + low + high + interior padding between its elements, from attributes."""
     names = ("edge_padding_low", "edge_padding_high", "interior_padding")
-    return [_padded(ctx.dims(0), *([DimExpr.constant(v) for v in ctx.integers(name)] for name in names))]
+    return [_padded(ctx, *([DimExpr.constant(v) for v in ctx.integers(name)] for name in names))]
 
 
 @shape_function("stablehlo.dynamic_pad")
 def dynamic_pad(ctx: ShapeContext) -> Sequence[Dims]:
     """operand + low + high + interior padding between its elements, from operands."""
-    return [_padded(ctx.dims(0), ctx.sizes(2), ctx.sizes(3), ctx.sizes(4))]
+    return [_padded(ctx, ctx.sizes(2), ctx.sizes(3), ctx.sizes(4))]
 
 
-def _padded(dims: Dims, low: Sequence[DimExpr], high: Sequence[DimExpr], interior: Sequence[DimExpr]) -> Dims:
+def _padded(ctx: ShapeContext, low: Sequence[DimExpr], high: Sequence[DimExpr], interior: Sequence[DimExpr]) -> Dims:
     result = []
-    for dim, before, after, between in zip(dims, low, high, interior, strict=True):
+    for axis, (dim, before, after, between) in enumerate(zip(ctx.dims(0), low, high, interior, strict=True)):
+        ctx.at_least(between, 0, f"interior padding that is not negative in dimension {axis}")
         inner = DimExpr.constant(0) if between == 0 else between * dim_max(dim - 1, DimExpr.constant(0))
         result.append(dim + before + after + inner)
-    return tuple(result)
+    return ctx.not_negative(tuple(result))
 
 
 @shape_function("stablehlo.set_dimension_size")
@@ -132,15 +160,3 @@ def with_shape(ctx: ShapeContext) -> Sequence[Dims]:
     for axis, (actual, said) in enumerate(zip(operand, stated, strict=True)):
         ctx.equal(actual, said, f"dimension {axis} of the value and of the stated shape")
     return [stated]
-
-
-def _product(dims: Sequence[DimExpr]) -> DimExpr:
-    result = DimExpr.constant(1)
-    for dim in dims:
-        result = result * dim
-    return result
-
-
-def element_type(value: ir.Value) -> ir.Type:
-    """The element type of a tensor value."""
-    return ir.RankedTensorType(value.type).element_type

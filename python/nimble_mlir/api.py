@@ -9,6 +9,7 @@ from nimble_mlir.driver.compile import compile_program
 from nimble_mlir.driver.options import CompileOptions, iree_flags
 from nimble_mlir.driver.stablehlo import import_stablehlo
 from nimble_mlir.errors import CaptureError
+from nimble_mlir.passes.library_ops import library_ops
 from nimble_mlir.runtime import Module
 
 __all__ = ["compile", "compile_stablehlo"]
@@ -72,4 +73,9 @@ def compile_stablehlo(source: Any, target: str = "llvm-cpu", *, options: Compile
     """
     options = options or CompileOptions()
     iree_flags(target, options)
-    return compile_program(import_stablehlo(source), target, options)
+    program = import_stablehlo(source)
+    if library_ops(program.module):
+        from nimble_mlir.capture.expand import expand_library_ops
+
+        expand_library_ops(program.module)
+    return compile_program(program, target, options)

@@ -62,3 +62,11 @@ func.func @gather(%x: tensor<?x4xf32>, %indices: tensor<?x1xi32>, %rows: index, 
   } : (tensor<?x4xf32>, tensor<?x1xi32>, index, index) -> tensor<?x4xf32>
   return %0 : tensor<?x4xf32>
 }
+
+// CHECK-LABEL: func.func @tie_shape
+// CHECK-SAME:    %[[X:.*]]: tensor<?x4xf32>, %[[S:.*]]: index
+func.func @tie_shape(%x: tensor<?x4xf32>, %s: index) -> tensor<?x4xf32> {
+  // CHECK: "nimble.tie_shape"(%[[X]], %[[S]]) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?x4xf32>, index) -> tensor<?x4xf32>
+  %0 = "nimble.tie_shape"(%x, %s) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?x4xf32>, index) -> tensor<?x4xf32>
+  return %0 : tensor<?x4xf32>
+}

@@ -53,6 +53,44 @@ func.func @nothing_to_do(%x: tensor<4xf32>) -> tensor<4xf32> {
 
 // -----
 
+// Ops inside of control flow are emitted like those outside. What is carried is kept apart.
+// CHECK-LABEL: func.func @in_loop
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<?xf32>
+// CHECK-SAME:    %[[OK:[^:]*]]: i1
+// CHECK-SAME:    %[[S:[^:]*]]: index
+// CHECK:         scf.for
+// CHECK-SAME:      iter_args(%[[C:.*]] = %[[X]])
+// CHECK:           cf.assert %[[OK]], "[nimble.check constraint] no"
+// CHECK:           %[[TIED:.*]] = "flow.tensor.tie_shape"(%[[C]], %[[S]]) : (tensor<?xf32>, index) -> tensor<?xf32>
+// CHECK:           %[[BARRIER:.*]] = "util.optimization_barrier"(%[[TIED]]) : (tensor<?xf32>) -> tensor<?xf32>
+// CHECK:           %[[APART:.*]] = "flow.tensor.tie_shape"(%[[BARRIER]], %[[S]])
+// CHECK:           scf.yield %[[APART]]
+func.func @in_loop(%x: tensor<?xf32>, %ok: i1, %s: index) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %0 = scf.for %i = %c0 to %s step %c1 iter_args(%c = %x) -> (tensor<?xf32>) {
+    "nimble.check"(%ok) {kind = "constraint", message = "no"} : (i1) -> ()
+    %1 = "nimble.tie_shape"(%c, %s) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> tensor<?xf32>
+    %2 = "nimble.tie_shape"(%1, %s) {nimble.apart, operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> tensor<?xf32>
+    scf.yield %2 : tensor<?xf32>
+  }
+  return %0 : tensor<?xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @static_apart
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<4xf32>
+// CHECK:         %[[APART:.*]] = "util.optimization_barrier"(%[[X]]) : (tensor<4xf32>) -> tensor<4xf32>
+// CHECK-NOT:     tie_shape
+// CHECK:         return %[[APART]]
+func.func @static_apart(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "nimble.tie_shape"(%x) {nimble.apart, operandSegmentSizes = array<i32: 1, 0>} : (tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+
+// -----
+
 // A kernel is one dispatch. What it updates is tied to its result; a tensor without contents is none of its operands.
 // Constants are cloned into it, other scalars are operands.
 // CHECK-LABEL: func.func @kernel

@@ -123,3 +123,130 @@ func.func @bounded_result(%x: tensor<1xf32>) {
   %0 = stablehlo.broadcast_in_dim %x, dims = [0] : (tensor<1xf32>) -> tensor<?xf32, #stablehlo.bounds<8>>
   return
 }
+
+// -----
+
+// A loop: what it carries has the dims of the first values, inside and outside; closures have theirs.
+// CHECK-LABEL: func.func @while
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<?xf32, #nimble.dims<[@x_0]>>
+// CHECK:         stablehlo.while(%{{.*}} = %{{.*}}, %[[C:.*]] = %[[X]]) : tensor<i32>, tensor<?xf32, #nimble.dims<[@x_0]>>
+// CHECK:         stablehlo.concatenate %[[C]], %[[X]], dim = 0 : {{.*}} -> tensor<?xf32, #nimble.dims<["2*x_0"]>>
+// CHECK:         return %{{.*}} : tensor<?xf32, #nimble.dims<[@x_0]>>
+func.func @while(%x: tensor<?xf32> {nimble.name = "x"}, %n: tensor<i32>) -> tensor<?xf32> {
+  %zero = stablehlo.constant dense<0> : tensor<i32>
+  %0:2 = stablehlo.while(%i = %zero, %c = %x) : tensor<i32>, tensor<?xf32>
+  cond {
+    %1 = stablehlo.compare LT, %i, %n : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    stablehlo.return %1 : tensor<i1>
+  } do {
+    %one = stablehlo.constant dense<1> : tensor<i32>
+    %1 = stablehlo.add %i, %one : tensor<i32>
+    %2 = stablehlo.concatenate %c, %x, dim = 0 : (tensor<?xf32>, tensor<?xf32>) -> tensor<?xf32>
+    %3 = stablehlo.sine %c : tensor<?xf32>
+    stablehlo.return %1, %3 : tensor<i32>, tensor<?xf32>
+  }
+  return %0#1 : tensor<?xf32>
+}
+
+// -----
+
+// What an iteration yields has the dims of the carry: checked before the loop where it is not proved.
+// CHECK-LABEL: func.func @checked_carry
+// CHECK:         "nimble.check"{{.*}}message = "'stablehlo.while' needs equal sizes, but dimension 0 of carry 1 after and before an iteration differ: 'x_0' and 'y_0'"
+// CHECK:         "nimble.constraint"{{.*}}relation = "x_0 == y_0"
+// CHECK:         stablehlo.while
+// CHECK:         %[[CAST:.*]] = "nimble.cast"(%{{.*}}) : (tensor<?xf32, #nimble.dims<[@y_0]>>) -> tensor<?xf32, #nimble.dims<[@x_0]>>
+// CHECK:         stablehlo.return %{{.*}}, %[[CAST]]
+func.func @checked_carry(%x: tensor<?xf32> {nimble.name = "x"}, %y: tensor<?xf32> {nimble.name = "y"}, %go: tensor<i1>) -> tensor<?xf32> {
+  %0:2 = stablehlo.while(%i = %go, %c = %x) : tensor<i1>, tensor<?xf32>
+  cond {
+    stablehlo.return %i : tensor<i1>
+  } do {
+    %1 = stablehlo.not %i : tensor<i1>
+    %2 = stablehlo.sine %y : tensor<?xf32>
+    stablehlo.return %1, %2 : tensor<i1>, tensor<?xf32>
+  }
+  return %0#1 : tensor<?xf32>
+}
+
+// -----
+
+func.func @growing_carry(%x: tensor<?xf32> {nimble.name = "x", nimble.dims = [@s]}, %go: tensor<i1>) -> tensor<?xf32> attributes {nimble.symbols = {s = {min = 1}}} {
+  // expected-error @below {{'stablehlo.while' needs equal sizes, but dimension 0 of carry 1 after and before an iteration are 's' and '2*s'}}
+  %0:2 = stablehlo.while(%i = %go, %c = %x) : tensor<i1>, tensor<?xf32>
+  cond {
+    stablehlo.return %i : tensor<i1>
+  } do {
+    %1 = stablehlo.not %i : tensor<i1>
+    %2 = stablehlo.concatenate %c, %c, dim = 0 : (tensor<?xf32>, tensor<?xf32>) -> tensor<?xf32>
+    stablehlo.return %1, %2 : tensor<i1>, tensor<?xf32>
+  }
+  return %0#1 : tensor<?xf32>
+}
+
+// -----
+
+// A carry whose type states a size has it: checked of the first value.
+// CHECK-LABEL: func.func @stated_carry
+// CHECK:         "nimble.check"{{.*}}dimension 0 of carry 1 before the loop and by its type differ
+// CHECK:         "nimble.cast"{{.*}} -> tensor<4xf32>
+// CHECK:         stablehlo.while{{.*}} : tensor<i1>, tensor<4xf32>
+func.func @stated_carry(%x: tensor<?xf32> {nimble.name = "x"}, %go: tensor<i1>) -> tensor<4xf32> {
+  %0:2 = "stablehlo.while"(%go, %x) ({
+  ^bb0(%i: tensor<i1>, %c: tensor<4xf32>):
+    stablehlo.return %i : tensor<i1>
+  }, {
+  ^bb0(%i: tensor<i1>, %c: tensor<4xf32>):
+    %1 = stablehlo.not %i : tensor<i1>
+    %2 = stablehlo.sine %c : tensor<4xf32>
+    stablehlo.return %1, %2 : tensor<i1>, tensor<4xf32>
+  }) : (tensor<i1>, tensor<?xf32>) -> (tensor<i1>, tensor<4xf32>)
+  return %0#1 : tensor<4xf32>
+}
+
+// -----
+
+// Branches give results of the same dims.
+// CHECK-LABEL: func.func @if
+// CHECK:         "nimble.check"{{.*}}message = "'stablehlo.if' needs equal sizes, but dimension 0 of result 0 of the branches differ: 'x_0' and 'y_0'"
+// CHECK:         "stablehlo.if"
+// CHECK:         "nimble.cast"(%{{.*}}) : (tensor<?xf32, #nimble.dims<[@y_0]>>) -> tensor<?xf32, #nimble.dims<[@x_0]>>
+// CHECK:         (tensor<i1>) -> tensor<?xf32, #nimble.dims<[@x_0]>>
+func.func @if(%x: tensor<?xf32> {nimble.name = "x"}, %y: tensor<?xf32> {nimble.name = "y"}, %go: tensor<i1>) -> tensor<?xf32> {
+  %0 = "stablehlo.if"(%go) ({
+    stablehlo.return %x : tensor<?xf32>
+  }, {
+    stablehlo.return %y : tensor<?xf32>
+  }) : (tensor<i1>) -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @case
+// CHECK:         "stablehlo.case"
+// CHECK:         stablehlo.sine %{{.*}} : tensor<?xf32, #nimble.dims<[@x_0]>>
+// CHECK:         (tensor<i32>) -> tensor<?xf32, #nimble.dims<[@x_0]>>
+func.func @case(%x: tensor<?xf32> {nimble.name = "x"}, %k: tensor<i32>) -> tensor<?xf32> {
+  %0 = "stablehlo.case"(%k) ({
+    stablehlo.return %x : tensor<?xf32>
+  }, {
+    %1 = stablehlo.sine %x : tensor<?xf32>
+    stablehlo.return %1 : tensor<?xf32>
+  }) : (tensor<i32>) -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}
+
+// -----
+
+func.func @branches_differ(%x: tensor<?xf32> {nimble.name = "x"}, %k: tensor<i32>) -> tensor<?xf32> {
+  %one = stablehlo.constant dense<1.0> : tensor<1xf32>
+  // expected-error @below {{'stablehlo.case' needs equal sizes, but dimension 0 of result 0 of the branches are 'x_0' and 'x_0 + 1'}}
+  %0 = "stablehlo.case"(%k) ({
+    stablehlo.return %x : tensor<?xf32>
+  }, {
+    %1 = stablehlo.concatenate %x, %one, dim = 0 : (tensor<?xf32>, tensor<1xf32>) -> tensor<?xf32>
+    stablehlo.return %1 : tensor<?xf32>
+  }) : (tensor<i32>) -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}

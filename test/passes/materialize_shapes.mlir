@@ -8,7 +8,7 @@ func.func @shape_operands(%b: tensor<i32> {jax.global_constant = "x_0"}, %x: ten
   // CHECK-DAG: %[[B:.*]] = "nimble.symbol"{{.*}}symbol = @x_0
   // CHECK-DAG: %[[N:.*]] = arith.muli %[[B]], %{{.*}}
   // CHECK-DAG: %[[ONE:.*]] = arith.constant 1 : index
-  // CHECK-NOT: stablehlo.
+  // CHECK-NOT: = stablehlo.
   // CHECK-NOT: tensor.from_elements
   %b1 = stablehlo.reshape %b : (tensor<i32>) -> tensor<1xi32>
   %four = stablehlo.constant dense<4> : tensor<1xi32>

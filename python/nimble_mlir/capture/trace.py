@@ -17,10 +17,12 @@ from jax.extend import source_info_util
 
 from nimble_mlir.errors import CaptureError, NimbleError, UnsupportedOpError
 
+from .lowering import lower
 from .stablehlo import to_portable_artifact
 
 __all__ = ["Traced", "trace"]
 
+_ONE_DEVICE = "it spans several devices, and a compiled module runs on one"
 _CALLBACK_ADVICE = "a compiled module runs without Python; compute the value inside the function or pass it in"
 
 # Primitives that a module without Python cannot run, with what to do instead.
@@ -32,7 +34,13 @@ _UNSUPPORTED: dict[str, str] = {
     "infeed": "pass the data as an argument",
     "outfeed": "return the data as a result",
     "run_state": "mutable references cannot leave the function; return the new value",
+    **dict.fromkeys(
+        ("shard_map", "pmap", "xla_pmap", "psum", "all_gather", "all_to_all", "ppermute", "axis_index"), _ONE_DEVICE
+    ),
 }
+
+# What a reference that lives inside of the function leaves in its jaxpr: JAX's lowering turns it into values.
+_INTERNAL_EFFECT = "InternalMutableArrayEffect"
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ def trace(fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], s
     _check_supported(traced.jaxpr)
     constants, closed = _hoist_constants(traced.jaxpr)
     flat = [_spec(variable.aval) for variable in closed.jaxpr.invars]
-    lowered = jax.jit(_named(jex_core.jaxpr_as_fun(closed), name), keep_unused=True).trace(*flat).lower()
+    lowered = lower(jax.jit(_named(jex_core.jaxpr_as_fun(closed), name), keep_unused=True).trace(*flat))
     return Traced(to_portable_artifact(lowered.compiler_ir(), stablehlo_version), constants, traced.out_info)
 
 
@@ -99,6 +107,7 @@ def _array(const: Any) -> np.ndarray:
 
 
 def _check_supported(closed: Any) -> None:
+    outside = {type(effect).__name__ for effect in closed.jaxpr.effects} - {_INTERNAL_EFFECT}
     for eqn in _equations(closed.jaxpr):
         name = eqn.primitive.name
         where = source_info_util.summarize(eqn.source_info)
@@ -109,12 +118,12 @@ def _check_supported(closed: Any) -> None:
                 f"{where}: a sharding over {eqn.params['sharding'].num_devices} devices is not supported; a compiled "
                 "module runs on one device"
             )
-        if name in ("shard_map", "pmap", "xla_pmap", "psum", "all_gather", "all_to_all", "ppermute", "axis_index"):
-            raise UnsupportedOpError(f"{where}: '{name}' spans several devices; a compiled module runs on one device")
-    for effect in closed.jaxpr.effects:
-        raise UnsupportedOpError(
-            f"the function has the side effect {type(effect).__name__}, which a compiled module cannot have"
-        )
+        for effect in eqn.effects:
+            if type(effect).__name__ in outside:
+                raise UnsupportedOpError(
+                    f"{where}: '{name}' has the side effect {type(effect).__name__}, which a compiled module cannot "
+                    "have; take the value as an argument and return the new one"
+                )
 
 
 def _equations(jaxpr: Any):

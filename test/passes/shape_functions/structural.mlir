@@ -218,3 +218,41 @@ func.func @with_shape_of_another_rank(%x: tensor<?x4xf32>) {
   %1 = stablehlo.custom_call @nimble.with_shape(%x, %0) : (tensor<?x4xf32>, tensor<i32>) -> tensor<?x4xf32>
   return
 }
+
+// -----
+
+// What could not be proved of sizes is checked at the entry, and relied on afterwards: the last pad needs no check.
+// CHECK-LABEL: func.func @size_requirements
+// CHECK-DAG:     %[[X:.*]] = "nimble.symbol"{{.*}} symbol = @x_0
+// CHECK-DAG:     %[[Y:.*]] = "nimble.symbol"{{.*}} symbol = @y_0
+// CHECK:         %[[EITHER:.*]] = arith.cmpi eq, %{{.*}}, %{{.*}}
+// CHECK-NEXT:    "nimble.check"(%[[EITHER]]) {kind = "equal_sizes", message = "'stablehlo.dynamic_broadcast_in_dim' needs a size that is 1 or the result's, but dimension 0 of the operand and 0 of the result are 'y_0' and 'x_0'"}
+// CHECK-NEXT:    "nimble.constraint"(%[[X]], %[[Y]]) {{.*}}relation = "{{.*}} == 0"
+// CHECK:         %[[AT_LEAST:.*]] = arith.cmpi sge, %[[X]], %{{.*}}
+// CHECK-NEXT:    "nimble.check"(%[[AT_LEAST]]) {kind = "size_range", message = "'stablehlo.pad' needs sizes that are not negative, but dimension 0 of the result can be: 'x_0' must be at least '3'"}
+// CHECK-NEXT:    "nimble.constraint"(%[[X]]) {{.*}}relation = "x_0 >= 3"
+// CHECK-NOT:     "nimble.check"
+func.func @size_requirements(%n: tensor<i32> {jax.global_constant = "x_0"}, %x: tensor<?xf32> {nimble.name = "x"}, %y: tensor<?xf32> {nimble.name = "y"}, %v: tensor<f32>) -> (tensor<?xf32>, tensor<?xf32>, tensor<?xf32>) {
+  %0 = stablehlo.pad %x, %v, low = [-1], high = [-2], interior = [0] : (tensor<?xf32>, tensor<f32>) -> tensor<?xf32>
+  %shape = stablehlo.reshape %n : (tensor<i32>) -> tensor<1xi32>
+  %1 = stablehlo.dynamic_broadcast_in_dim %y, %shape, dims = [0] : (tensor<?xf32>, tensor<1xi32>) -> tensor<?xf32>
+  %2 = stablehlo.pad %x, %v, low = [-3], high = [0], interior = [0] : (tensor<?xf32>, tensor<f32>) -> tensor<?xf32>
+  return %0, %1, %2 : tensor<?xf32>, tensor<?xf32>, tensor<?xf32>
+}
+
+// -----
+
+func.func @slice_never_fits(%x: tensor<?xf32> {nimble.dims = [@s]}, %i: tensor<i32>) attributes {nimble.symbols = {s = {min = 1, max = 4}}} {
+  // expected-error @below {{'stablehlo.dynamic_slice' needs an operand that is at least as large as the slice in dimension 0: 's' must be at least '5'}}
+  %0 = stablehlo.dynamic_slice %x, %i, sizes = [5] : (tensor<?xf32>, tensor<i32>) -> tensor<5xf32>
+  return
+}
+
+// -----
+
+func.func @never_broadcasts(%n: tensor<i32> {jax.global_constant = "s"}, %s: tensor<?xf32> {nimble.dims = [@s]}, %x: tensor<2xf32>) attributes {nimble.symbols = {s = {min = 3}}} {
+  %shape = stablehlo.reshape %n : (tensor<i32>) -> tensor<1xi32>
+  // expected-error @below {{'stablehlo.dynamic_broadcast_in_dim' needs a size that is 1 or the result's, but dimension 0 of the operand and 0 of the result are '2' and 's'}}
+  %0 = stablehlo.dynamic_broadcast_in_dim %x, %shape, dims = [0] : (tensor<2xf32>, tensor<1xi32>) -> tensor<?xf32>
+  return
+}

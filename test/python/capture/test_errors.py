@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -149,3 +152,61 @@ def test_unknown_target_is_said_before_tracing():
 
     with pytest.raises(nm.CompileError, match="unknown target 'tpu'; the targets are llvm-cpu, vulkan, cuda"):
         nm.compile(fn, (X,), target="tpu")
+
+
+TWO_DEVICES = """
+import jax, jax.numpy as jnp, nimble_mlir as nm
+from jax.sharding import NamedSharding, PartitionSpec as P
+
+mesh = jax.make_mesh((2,), ("d",), axis_types=(jax.sharding.AxisType.Auto,))
+
+def constrained(x):
+    return jax.lax.with_sharding_constraint(x, NamedSharding(mesh, P(None, "d")))
+
+def mapped(x):
+    return jax.shard_map(lambda y: jax.lax.psum(y, "d"), mesh=mesh, in_specs=P(None, "d"), out_specs=P())(x)
+
+(s,) = nm.dims("s")
+for fn in (constrained, mapped):
+    try:
+        nm.compile(fn, (nm.spec((s, 4), jnp.float32),))
+    except nm.UnsupportedOpError as error:
+        print(error)
+"""
+
+
+def test_computations_over_several_devices():
+    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
+    run = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES], env=environment, capture_output=True, text=True, check=True
+    )
+    constrained, mapped = run.stdout.splitlines()
+    assert constrained.endswith("a sharding over 2 devices is not supported; a compiled module runs on one device")
+    assert constrained.startswith("<string>:8:")
+    assert "'shard_map' is not supported: it spans several devices, and a compiled module runs on one" in mapped
+
+
+def test_references_to_the_outside():
+    outside = jax.new_ref(jnp.zeros(()))
+
+    def writes(x):
+        outside[...] = 1.0
+        return x
+
+    for fn, effect in ((lambda x: x + outside[...], "'get' has the side effect ReadEffect"), (writes, "WriteEffect")):
+        with pytest.raises(nm.UnsupportedOpError, match=rf"{HERE}:\d+:.*{effect}.*take the value as an argument"):
+            nm.compile(fn, (X,))
+
+
+def test_references_inside_of_the_function_are_values():
+    def fn(x):
+        total = jax.new_ref(jnp.zeros(4, jnp.float32))
+        total[...] += x.sum(0)
+        total[1] = 7.0
+        return x + total[...]
+
+    (s,) = nm.dims("s")
+    m = nm.compile(fn, (nm.spec((s, 4), jnp.float32),))
+    for size in (1, 3, 8):
+        x = np.arange(4 * size, dtype=np.float32).reshape(size, 4)
+        np.testing.assert_allclose(m(x), fn(x), rtol=1e-6)

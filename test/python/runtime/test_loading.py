@@ -198,7 +198,7 @@ def test_thread_count_of_devices() -> None:
 
 
 def test_device_messages(vmfb: Vmfb) -> None:
-    with pytest.raises(ValueError, match=r"^unknown driver 'tpu': choose from local-task, local-sync, vulkan, cuda$"):
+    with pytest.raises(LoadError, match=r"^unknown driver 'tpu': choose from local-task, local-sync, vulkan, cuda$"):
         load(vmfb("add"), device="tpu")
     with pytest.raises(ValueError, match=r"^threads is an option of local-task only, not of local-sync$"):
         DeviceOptions("local-sync", threads=2)

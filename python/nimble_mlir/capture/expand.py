@@ -1,0 +1,168 @@
+"""StableHLO's own linear algebra and Fourier transforms, replaced by the algorithms of capture/linalg.
+
+In: a module at stage stablehlo, from whomever. Out: the same module, in which each op of `LIBRARY_OPS` has become the
+StableHLO of its algorithm, inlined where it stood and traced for the op's own shapes: each `?` is a symbol, and what the
+op demands to be equal is one. What its operands' sizes say otherwise is found when dims are inferred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.export
+
+from nimble_mlir.dialects.dtypes import dtype_name
+from nimble_mlir.errors import UnsupportedOpError
+from nimble_mlir.mlir import func, ir, parse_stablehlo_artifact, stablehlo, stablehlo_version
+from nimble_mlir.passes.base import fail, functions
+from nimble_mlir.passes.library_ops import library_ops
+
+from .linalg.cholesky import cholesky
+from .linalg.fft import fft
+from .linalg.matrices import hermitian_transpose
+from .linalg.triangular_solve import triangular_solve
+from .lowering import lower
+from .stablehlo import to_portable_artifact
+
+__all__ = ["expand_library_ops"]
+
+# The dtypes of matrices that algorithms are written for.
+_DTYPES = frozenset({"float32", "float64", "complex64", "complex128"})
+
+
+@dataclass(frozen=True)
+class _Algorithm:
+    """A function of the op's operands, and the letters of their last dimensions: equal letters are equal sizes."""
+
+    function: Callable[..., jax.Array]
+    letters: tuple[str, ...]
+
+
+def expand_library_ops(module: ir.Module) -> None:
+    """Replaces the ops in place; raises UnsupportedOpError for an element type that has no algorithm."""
+    for number, op in enumerate(library_ops(module)):
+        _expand(module, op, number)
+
+
+def _cholesky(op: Any) -> _Algorithm:
+    lower_triangle = "lower" in op.attributes and ir.BoolAttr(op.attributes["lower"]).value
+
+    def algorithm(a: jax.Array) -> jax.Array:
+        # A = Uᴴ U of the upper triangle is L Lᴴ of its conjugate transpose.
+        return cholesky(a) if lower_triangle else hermitian_transpose(cholesky(hermitian_transpose(a)))
+
+    return _Algorithm(algorithm, ("nn",))
+
+
+def _triangular_solve(op: Any) -> _Algorithm:
+    flags = {name: ir.BoolAttr(op.attributes[name]).value for name in ("left_side", "lower", "unit_diagonal")}
+    side = str(op.attributes["transpose_a"])
+    flags |= {"transpose_a": "NO_TRANSPOSE" not in side, "conjugate_a": "ADJOINT" in side}
+    return _Algorithm(partial(triangular_solve, **flags), ("nn", "nk" if flags["left_side"] else "kn"))
+
+
+def _fft(op: Any) -> _Algorithm:
+    kind = stablehlo.FftTypeAttr(op.attributes["fft_type"]).value
+    lengths = tuple(int(length) for length in op.attributes["fft_length"])
+    return _Algorithm(partial(fft, kind=kind, lengths=lengths), ("",))
+
+
+_ALGORITHMS: dict[str, Callable[[Any], _Algorithm]] = {
+    "stablehlo.cholesky": _cholesky,
+    "stablehlo.fft": _fft,
+    "stablehlo.triangular_solve": _triangular_solve,
+}
+
+
+def _expand(module: ir.Module, op: Any, number: int) -> None:
+    algorithm = _ALGORITHMS[op.name](op)
+    dtypes = [dtype_name(ir.RankedTensorType(operand.type).element_type) for operand in op.operands]
+    if not _DTYPES.issuperset(dtypes):
+        raise fail(
+            op, f"'{op.name}' of {dtypes[0]} is not supported; convert to float32 or float64", UnsupportedOpError
+        )
+    sizes = _sizes(op, algorithm.letters)
+    with jax.enable_x64("float64" in dtypes or "complex128" in dtypes):
+        part = parse_stablehlo_artifact(module.context, _artifact(algorithm, sizes, dtypes))
+    with module.context, op.location:
+        _splice(module, op, part, sizes, number)
+
+
+def _sizes(op: Any, letters: Sequence[str]) -> list[list[int | str]]:
+    """The size of each dimension of each operand, a name where it is dynamic; equal for equal letters, and static where
+    one of them is. The dimensions before the letters are the batch, equal for all operands."""
+    keys = [
+        [f"b{axis - rank + len(word)}" if axis < rank - len(word) else word[axis - rank] for axis in range(rank)]
+        for rank, word in zip((ir.RankedTensorType(operand.type).rank for operand in op.operands), letters, strict=True)
+    ]
+    keys = [[key.replace("-", "") for key in row] for row in keys]
+    static: dict[str, int] = {}
+    for row, operand in zip(keys, op.operands, strict=True):
+        type_ = ir.RankedTensorType(operand.type)
+        static |= {key: type_.get_dim_size(axis) for axis, key in enumerate(row) if not type_.is_dynamic_dim(axis)}
+    return [[static.get(key, key) for key in row] for row in keys]
+
+
+def _artifact(algorithm: _Algorithm, sizes: Sequence[Sequence[int | str]], dtypes: Sequence[str]) -> bytes:
+    scope = jax.export.SymbolicScope()
+    shapes = [
+        jax.ShapeDtypeStruct(jax.export.symbolic_shape(", ".join(map(str, row)), scope=scope), dtype)
+        for row, dtype in zip(sizes, dtypes, strict=True)
+    ]
+    lowered = lower(jax.jit(algorithm.function, keep_unused=True).trace(*shapes))
+    return to_portable_artifact(lowered.compiler_ir(), stablehlo_version())
+
+
+def _splice(module: ir.Module, op: Any, part: ir.Module, sizes: Sequence[Sequence[int | str]], number: int) -> None:
+    """Moves the body of `part`'s main before `op`, and its private functions behind those of `module`."""
+    main = next(function for function in functions(part) if function.name.value == "main")
+    names = {f.name.value: f"{op.name}.{number}.{f.name.value}" for f in functions(part) if f != main}
+    _rename_calls(part.operation, names)
+    for function in [function for function in functions(part) if function != main]:
+        function.attributes["sym_name"] = ir.StringAttr.get(names[function.name.value])
+        module.body.append(function)
+    block = main.entry_block
+    with ir.InsertionPoint(op):
+        actual = [*_dimensions(main, op, sizes), *op.operands]
+    for argument, value in zip(block.arguments, actual, strict=True):
+        argument.replace_all_uses_with(value)
+    *body, returned = list(block.operations)
+    for inner in body:
+        inner.operation.move_before(op)
+        inner.operation.location = op.location
+    assert isinstance(returned, func.ReturnOp)
+    op.result.replace_all_uses_with(returned.operands[0])
+    op.erase()
+
+
+def _dimensions(main: Any, op: Any, sizes: Sequence[Sequence[int | str]]) -> list[ir.Value]:
+    """The values of JAX's dimension variables, the leading arguments of `main`."""
+    places = {name: (index, axis) for index, row in enumerate(sizes) for axis, name in enumerate(row)}
+    values = []
+    for attrs, argument in zip(main.attributes["arg_attrs"], main.entry_block.arguments, strict=True):
+        if "jax.global_constant" not in ir.DictAttr(attrs):
+            break
+        index, axis = places[ir.StringAttr(ir.DictAttr(attrs)["jax.global_constant"]).value]
+        i32 = ir.RankedTensorType.get([], ir.IntegerType.get_signless(32))
+        dimension = ir.IntegerAttr.get(ir.IntegerType.get_signless(64), axis)
+        size = ir.Operation.create(
+            "stablehlo.get_dimension_size", [i32], [op.operands[index]], attributes={"dimension": dimension}
+        ).result
+        if argument.type != i32:
+            size = ir.Operation.create("stablehlo.convert", [argument.type], [size]).result
+        values.append(size)
+    return values
+
+
+def _rename_calls(operation: Any, names: dict[str, str]) -> None:
+    for region in operation.regions:
+        for block in region.blocks:
+            for op in block.operations:
+                if op.operation.name == "func.call":
+                    callee = ir.FlatSymbolRefAttr(op.attributes["callee"]).value
+                    op.attributes["callee"] = ir.FlatSymbolRefAttr.get(names[callee])
+                _rename_calls(op.operation, names)
