@@ -327,8 +327,7 @@ def _no_shape_in_a_tensor(level: str, module: ir.Module) -> None:
 _LINALG_DIALECTS = frozenset(["affine", "arith", "cf", "complex", "func", "linalg", "math", "scf", "tensor"])
 _LINALG_ONLY = "there are only linalg, tensor, scf, arith, math"
 _NIMBLE_RUNTIME_OPS = frozenset(
-    f"nimble.{name}"
-    for name in ("symbol", "constraint", "check", "constant", "tie_shape", "bind", "kernel", "kernel_yield", "unbind")
+    f"nimble.{name}" for name in "symbol constraint check constant tie_shape bind kernel kernel_yield unbind".split()
 )
 
 

@@ -6,6 +6,8 @@ insertion point. One table, op name → arith; an op that it lacks is an Unsuppo
 
 from __future__ import annotations
 
+import re
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +16,9 @@ from nimble_mlir.mlir import arith, ir, tensor
 from nimble_mlir.mlir import complex as complex_dialect
 
 from ..base import fail
+from .arithmetic import widened
 from .builders import element_type_of
+from .scalar_rules import SCALAR_RULES
 from .signedness import is_unsigned, reinterpret, signless
 
 __all__ = ["ordered_bits", "outer_scalars", "scalar_body"]
@@ -37,7 +41,7 @@ def scalar_body(
         if operation.name in ("stablehlo.return", "func.return"):
             results = operands
             continue
-        rule = _RULES.get(operation.name)
+        rule = _RULES.get(operation.name, _from_table if operation.name in SCALAR_RULES else None)
         if rule is None or operation.results[0].type.rank != 0:
             raise fail(operation, f"'{operation.name}' in the body of a reduction is not supported", UnsupportedOpError)
         values[operation.results[0]] = rule(operation, operands)
@@ -52,12 +56,60 @@ def outer_scalars(region: Any) -> dict[ir.Value, ir.Value]:
     return {value: tensor.extract(value, []) for value in dict.fromkeys(used)}
 
 
+def _from_table(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
+    """An op of the table of scalar rules, whose scalars are signless."""
+    plain = [reinterpret(operand, signless(operand.type)) for operand in operands]
+    return reinterpret(SCALAR_RULES[op.name].build(op, plain), element_type_of(op.results[0]))
+
+
 def _constant(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
     element = element_type_of(op.results[0])
     if isinstance(element, ir.ComplexType):
-        raise fail(op, "complex constants in the body of a reduction are not supported", UnsupportedOpError)
+        parts = [arith.constant(element.element_type, part) for part in _complex_parts(op)]
+        return complex_dialect.create_(element, *parts)
     value = op.attributes["value"].get_splat_value().value
     return reinterpret(arith.constant(signless(element), value), element)
+
+
+def _complex_parts(op: Any) -> tuple[float, float]:
+    """The parts of a complex constant, from its text `dense<(1.0,2.0)>`: the bindings cannot read it (LLVM 24 git)."""
+    found = re.search(r"dense<\(([^,]+),([^)]+)\)>", str(op))
+    assert found is not None, op
+    wide = element_type_of(op.results[0]).element_type.width == 64
+    return _number(found[1], wide), _number(found[2], wide)
+
+
+def _number(text: str, wide: bool) -> float:
+    """A float as MLIR prints it: infinities, NaN and the like are bits in hexadecimal."""
+    if not text.strip().startswith("0x"):
+        return float(text)
+    packed = int(text, 16).to_bytes(8 if wide else 4, "little")
+    return struct.unpack("<d" if wide else "<f", packed)[0]
+
+
+def _convert(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
+    source, target = element_type_of(op.operands[0]), element_type_of(op.results[0])
+    plain = reinterpret(operands[0], signless(source))
+    if isinstance(source, ir.FloatType) and isinstance(target, ir.IntegerType):
+        raise fail(op, f"a conversion of {source} to {target} in the body of a reduction is not supported",
+                   UnsupportedOpError)  # fmt: skip
+    return reinterpret(widened(plain, source, target), target)
+
+
+def _bitcast(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
+    source, target = operands[0].type, element_type_of(op.results[0])
+    plain = reinterpret(operands[0], signless(source))
+    bits = plain if plain.type == signless(target) else arith.bitcast(signless(target), plain)
+    return reinterpret(bits, target)
+
+
+def _clamp(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
+    low, value, high = operands
+    element = element_type_of(op.operands[1])
+    below = _LEAST(op, [_GREATEST(op, [low, value]), high]) if not isinstance(element, ir.ComplexType) else None
+    if below is None:
+        raise fail(op, f"'{op.name}' on {element} in the body of a reduction is not supported", UnsupportedOpError)
+    return below
 
 
 def _of(
@@ -123,34 +175,22 @@ def _select(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
     return arith.select(*operands)
 
 
-def _part(part: Callable[[ir.Value], ir.Value]) -> Callable[[Any, Sequence[ir.Value]], ir.Value]:
-    """The real or imaginary part of a complex number; a real number is its own real part."""
-
-    def rule(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
-        if not isinstance(operands[0].type, ir.ComplexType):
-            raise fail(op, f"'{op.name}' on {operands[0].type} is not supported", UnsupportedOpError)
-        return part(operands[0])
-
-    return rule
-
-
-def _inverted(scalar: ir.Value) -> ir.Value:
-    return arith.xori(scalar, arith.constant(scalar.type, -1))
-
+_GREATEST = _of(arith.maximumf, arith.maxsi, arith.maxui, arith.ori)
+_LEAST = _of(arith.minimumf, arith.minsi, arith.minui, arith.andi)
 
 Rule = Callable[[Any, Sequence[ir.Value]], ir.Value]
 _RULES: dict[str, Rule] = {
     "stablehlo.add": _of(arith.addf, arith.addi, booleans=arith.ori, complexes=complex_dialect.add),
     "stablehlo.and": _of(None, arith.andi),
+    "stablehlo.bitcast_convert": _bitcast,
+    "stablehlo.clamp": _clamp,
     "stablehlo.compare": _compare,
     "stablehlo.constant": _constant,
-    "stablehlo.imag": _part(complex_dialect.im),
-    "stablehlo.maximum": _of(arith.maximumf, arith.maxsi, arith.maxui, arith.ori),
-    "stablehlo.minimum": _of(arith.minimumf, arith.minsi, arith.minui, arith.andi),
+    "stablehlo.convert": _convert,
+    "stablehlo.maximum": _GREATEST,
+    "stablehlo.minimum": _LEAST,
     "stablehlo.multiply": _of(arith.mulf, arith.muli, booleans=arith.andi, complexes=complex_dialect.mul),
-    "stablehlo.not": _of(None, _inverted),
     "stablehlo.or": _of(None, arith.ori),
-    "stablehlo.real": _part(complex_dialect.re),
     "stablehlo.select": _select,
     "stablehlo.subtract": _of(arith.subf, arith.subi, complexes=complex_dialect.sub),
     "stablehlo.xor": _of(None, arith.xori),

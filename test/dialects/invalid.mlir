@@ -309,6 +309,49 @@ func.func @tie_shape_element(%x: tensor<?xf32>, %s: index) -> tensor<?xf64> {
 
 // -----
 
+func.func @pad_changes_rank(%x: tensor<?xf32>, %v: tensor<f32>, %n: index) {
+  // expected-error @below {{'nimble.pad' op has a result of rank 2, but its operands give rank 1}}
+  %0 = "nimble.pad"(%x, %v, %n, %n, %n) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 1>} : (tensor<?xf32>, tensor<f32>, index, index, index) -> tensor<?x?xf32>
+  return
+}
+
+// -----
+
+func.func @slice_changes_rank(%x: tensor<?xf32>, %n: index) {
+  // expected-error @below {{'nimble.slice' op has a result of rank 0, but its operands give rank 1}}
+  %0 = "nimble.slice"(%x, %n, %n, %n) {operandSegmentSizes = array<i32: 1, 1, 1, 1>} : (tensor<?xf32>, index, index, index) -> tensor<f32>
+  return
+}
+
+// -----
+
+func.func @gather_has_another_rank(%x: tensor<?x4xf32>, %indices: tensor<?x1xi32>, %n: index) {
+  // expected-error @below {{'nimble.gather' op has a result of rank 1, but its operands give rank 2}}
+  %0 = "nimble.gather"(%x, %indices, %n, %n) {
+    dimension_numbers = #stablehlo.gather<offset_dims = [1], collapsed_slice_dims = [0], start_index_map = [0], index_vector_dim = 1>,
+    operandSegmentSizes = array<i32: 1, 1, 2>
+  } : (tensor<?x4xf32>, tensor<?x1xi32>, index, index) -> tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @tie_shape_type(%x: tensor<?xf32>, %s: index) -> tensor<?x?xf32> {
+  // expected-error @below {{'nimble.tie_shape' op has 1 sizes, but its result has 2 dynamic dimensions}}
+  %0 = "nimble.tie_shape"(%x, %s) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> tensor<?x?xf32>
+  return %0 : tensor<?x?xf32>
+}
+
+// -----
+
+func.func @tie_shape_element(%x: tensor<?xf32>, %s: index) -> tensor<?xf64> {
+  // expected-error @below {{'nimble.tie_shape' op changes the type from tensor<?xf32> to tensor<?xf64>}}
+  %0 = "nimble.tie_shape"(%x, %s) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> tensor<?xf64>
+  return %0 : tensor<?xf64>
+}
+
+// -----
+
 func.func @bind_lacks_a_size(%x: tensor<?x4xf32, #nimble.dims<[@n, 4]>>) {
   // expected-error @below {{'nimble.bind' op has 0 sizes, but its tensor has 1 dynamic dimensions}}
   %0 = "nimble.bind"(%x) {operandSegmentSizes = array<i32: 1, 0>} : (tensor<?x4xf32, #nimble.dims<[@n, 4]>>) -> !nimble.binding

@@ -1,4 +1,4 @@
-// RUN: %nimble-opt %s --split-input-file --nimble-emit-iree | FileCheck %s
+// RUN: %nimble-opt %s --split-input-file --allow-unregistered-dialect --nimble-emit-iree | FileCheck %s
 
 // CHECK-LABEL: func.func @symbols
 // CHECK-SAME:    %[[SIZE:.*]]: index
@@ -53,18 +53,20 @@ func.func @nothing_to_do(%x: tensor<4xf32>) -> tensor<4xf32> {
 
 // -----
 
-// Ops inside of control flow are emitted like those outside. What is carried is kept apart.
+// Ops inside of control flow are emitted like those outside, and the control flow is branches. What is carried is kept apart.
 // CHECK-LABEL: func.func @in_loop
 // CHECK-SAME:    %[[X:[^:]*]]: tensor<?xf32>
 // CHECK-SAME:    %[[OK:[^:]*]]: i1
 // CHECK-SAME:    %[[S:[^:]*]]: index
-// CHECK:         scf.for
-// CHECK-SAME:      iter_args(%[[C:.*]] = %[[X]])
+// CHECK:         cf.br ^[[HEAD:.*]](%{{.*}}, %[[X]] : index, tensor<?xf32>)
+// CHECK:         ^[[HEAD]](%{{.*}}: index, %[[C:.*]]: tensor<?xf32>):
+// CHECK:           cf.cond_br
 // CHECK:           cf.assert %[[OK]], "[nimble.check constraint] no"
 // CHECK:           %[[TIED:.*]] = "flow.tensor.tie_shape"(%[[C]], %[[S]]) : (tensor<?xf32>, index) -> tensor<?xf32>
-// CHECK:           %[[BARRIER:.*]] = "util.optimization_barrier"(%[[TIED]]) : (tensor<?xf32>) -> tensor<?xf32>
+// CHECK:           %[[AGAIN:.*]] = "flow.tensor.tie_shape"(%[[TIED]], %[[S]])
+// CHECK:           %[[BARRIER:.*]] = "util.optimization_barrier"(%[[AGAIN]]) : (tensor<?xf32>) -> tensor<?xf32>
 // CHECK:           %[[APART:.*]] = "flow.tensor.tie_shape"(%[[BARRIER]], %[[S]])
-// CHECK:           scf.yield %[[APART]]
+// CHECK:           cf.br ^[[HEAD]](%{{.*}}, %[[APART]] : index, tensor<?xf32>)
 func.func @in_loop(%x: tensor<?xf32>, %ok: i1, %s: index) -> tensor<?xf32> {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -87,6 +89,33 @@ func.func @in_loop(%x: tensor<?xf32>, %ok: i1, %s: index) -> tensor<?xf32> {
 func.func @static_apart(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "nimble.tie_shape"(%x) {nimble.apart, operandSegmentSizes = array<i32: 1, 0>} : (tensor<4xf32>) -> tensor<4xf32>
   return %0 : tensor<4xf32>
+}
+
+// -----
+
+// Control flow in the body of another op stays: it is not the host's.
+// CHECK-LABEL: func.func @in_body
+// CHECK:         cf.cond_br
+// CHECK:         "test.kernel"
+// CHECK:           scf.for
+// CHECK:         cf.br
+func.func @in_body(%n: index, %x: f32) -> f32 {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %0 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x) -> f32 {
+    %1 = "test.kernel"(%a) ({
+    ^bb0(%b: f32):
+      %zero = arith.constant 0 : index
+      %one = arith.constant 1 : index
+      %2 = scf.for %j = %zero to %one step %one iter_args(%c = %b) -> f32 {
+        %3 = arith.addf %c, %c : f32
+        scf.yield %3 : f32
+      }
+      "test.yield"(%2) : (f32) -> ()
+    }) : (f32) -> f32
+    scf.yield %1 : f32
+  }
+  return %0 : f32
 }
 
 // -----

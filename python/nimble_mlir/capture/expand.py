@@ -27,6 +27,7 @@ from .linalg.matrices import hermitian_transpose
 from .linalg.triangular_solve import triangular_solve
 from .lowering import lower
 from .stablehlo import to_portable_artifact
+from .with_shape import TARGET
 
 __all__ = ["expand_library_ops"]
 
@@ -127,7 +128,7 @@ def _splice(module: ir.Module, op: Any, part: ir.Module, sizes: Sequence[Sequenc
         module.body.append(function)
     block = main.entry_block
     with ir.InsertionPoint(op):
-        actual = [*_dimensions(main, op, sizes), *op.operands]
+        actual = [*_dimensions(main, op, sizes), *_stated_operands(op, sizes)]
     for argument, value in zip(block.arguments, actual, strict=True):
         argument.replace_all_uses_with(value)
     *body, returned = list(block.operations)
@@ -141,21 +142,44 @@ def _splice(module: ir.Module, op: Any, part: ir.Module, sizes: Sequence[Sequenc
 
 def _dimensions(main: Any, op: Any, sizes: Sequence[Sequence[int | str]]) -> list[ir.Value]:
     """The values of JAX's dimension variables, the leading arguments of `main`."""
-    places = {name: (index, axis) for index, row in enumerate(sizes) for axis, name in enumerate(row)}
     values = []
     for attrs, argument in zip(main.attributes["arg_attrs"], main.entry_block.arguments, strict=True):
         if "jax.global_constant" not in ir.DictAttr(attrs):
             break
-        index, axis = places[ir.StringAttr(ir.DictAttr(attrs)["jax.global_constant"]).value]
-        i32 = ir.RankedTensorType.get([], ir.IntegerType.get_signless(32))
-        dimension = ir.IntegerAttr.get(ir.IntegerType.get_signless(64), axis)
-        size = ir.Operation.create(
-            "stablehlo.get_dimension_size", [i32], [op.operands[index]], attributes={"dimension": dimension}
-        ).result
-        if argument.type != i32:
+        size = _size(op, sizes, ir.StringAttr(ir.DictAttr(attrs)["jax.global_constant"]).value)
+        if argument.type != size.type:
             size = ir.Operation.create("stablehlo.convert", [argument.type], [size]).result
         values.append(size)
     return values
+
+
+def _stated_operands(op: Any, sizes: Sequence[Sequence[int | str]]) -> list[ir.Value]:
+    """The operands with the sizes that the op demands: what is not proved of them is checked at run time."""
+    return [
+        ir.Operation.create(
+            "stablehlo.custom_call",
+            [operand.type],
+            [operand, *(_size(op, sizes, size) for size in row)],
+            attributes={"call_target_name": ir.StringAttr.get(TARGET)},
+        ).result
+        if any(isinstance(size, str) for size in row)
+        else operand
+        for operand, row in zip(op.operands, sizes, strict=True)
+    ]
+
+
+def _size(op: Any, sizes: Sequence[Sequence[int | str]], size: int | str) -> ir.Value:
+    """A size as a tensor of one integer: a constant, or that of the first dimension with this name."""
+    i32 = ir.IntegerType.get_signless(32)
+    type_ = ir.RankedTensorType.get([], i32)
+    if isinstance(size, int):
+        value = ir.DenseElementsAttr.get_splat(type_, ir.IntegerAttr.get(i32, size))
+        return ir.Operation.create("stablehlo.constant", [type_], attributes={"value": value}).result
+    index, axis = next((i, row.index(size)) for i, row in enumerate(sizes) if size in row)
+    dimension = ir.IntegerAttr.get(ir.IntegerType.get_signless(64), axis)
+    return ir.Operation.create(
+        "stablehlo.get_dimension_size", [type_], [op.operands[index]], attributes={"dimension": dimension}
+    ).result
 
 
 def _rename_calls(operation: Any, names: dict[str, str]) -> None:

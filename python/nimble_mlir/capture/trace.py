@@ -6,7 +6,7 @@ ops). Out: `Traced`, with StableHLO bytes and the hoisted constants.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from jax.extend import source_info_util
 
 from nimble_mlir.errors import CaptureError, NimbleError, UnsupportedOpError
 
+from .linalg.refusals import refusal
 from .lowering import lower
 from .stablehlo import to_portable_artifact
 
@@ -108,11 +109,13 @@ def _array(const: Any) -> np.ndarray:
 
 def _check_supported(closed: Any) -> None:
     outside = {type(effect).__name__ for effect in closed.jaxpr.effects} - {_INTERNAL_EFFECT}
-    for eqn in _equations(closed.jaxpr):
+    for eqn, where in _equations(closed.jaxpr):
         name = eqn.primitive.name
-        where = source_info_util.summarize(eqn.source_info)
         if name in _UNSUPPORTED:
             raise UnsupportedOpError(f"{where}: '{name}' is not supported: {_UNSUPPORTED[name]}")
+        refused = refusal(eqn)
+        if refused is not None:
+            raise UnsupportedOpError(f"{where}: {refused}")
         if name == "sharding_constraint" and eqn.params["sharding"].num_devices > 1:
             raise UnsupportedOpError(
                 f"{where}: a sharding over {eqn.params['sharding'].num_devices} devices is not supported; a compiled "
@@ -126,8 +129,10 @@ def _check_supported(closed: Any) -> None:
                 )
 
 
-def _equations(jaxpr: Any):
+def _equations(jaxpr: Any, outer: str = "") -> Iterator[tuple[Any, str]]:
+    """The equations at any depth, each with its place; inside of JAX's own functions that is where they are called."""
     for eqn in jaxpr.eqns:
-        yield eqn
+        where = source_info_util.summarize(eqn.source_info) or outer
+        yield eqn, where
         for inner in jex_core.jaxprs_in_params(eqn.params):
-            yield from _equations(inner)
+            yield from _equations(inner, where)

@@ -67,19 +67,6 @@ func.func @order_of_complex_numbers(%x: tensor<5xcomplex<f32>>) -> tensor<5xcomp
 
 // -----
 
-func.func @part_of_a_real_number(%x: tensor<5xf32>) -> tensor<5xf32> {
-  %0 = "stablehlo.sort"(%x) <{dimension = 0 : i64}> ({
-  ^bb0(%a: tensor<f32>, %b: tensor<f32>):
-    // expected-error @below {{'stablehlo.real' on f32 is not supported}}
-    %c = stablehlo.real %a : (tensor<f32>) -> tensor<f32>
-    %1 = stablehlo.compare LT, %c, %b : (tensor<f32>, tensor<f32>) -> tensor<i1>
-    stablehlo.return %1 : tensor<i1>
-  }) : (tensor<5xf32>) -> tensor<5xf32>
-  return %0 : tensor<5xf32>
-}
-
-// -----
-
 // A heap of the largest, the worst on top: filled, built, updated by what is better, and emptied in order.
 // CHECK-LABEL: func.func @top_k
 // CHECK:         "nimble.kernel"

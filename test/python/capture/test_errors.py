@@ -38,6 +38,40 @@ def test_callbacks_are_unsupported_with_their_place(fn, name, advice):
         capture_one(fn, (X,))
 
 
+@pytest.mark.parametrize(
+    ("fn", "op", "advice"),
+    [
+        (jnp.linalg.eigvals, r"'eig' of float32\[s,s\]", "eigh has eigenvalues of symmetric"),
+        (jax.scipy.linalg.schur, r"'schur' of float32\[s,s\]", "eigh has the Schur form"),
+        (jax.scipy.linalg.hessenberg, r"'hessenberg' of float32\[s,s\]", "qr triangularizes"),
+        (jnp.fft.fft, r"'fft' of complex64\[s,s\]", "must be constant; pad or cut"),
+        (
+            lambda x: jax.lax.linalg.cholesky(x.astype(jnp.float16)),
+            r"'cholesky' of float16\[s,s\]",
+            "convert to float32",
+        ),
+        (
+            lambda x: jax.lax.linalg.eigh(x[:4, :4], subset_by_index=(1, 3))[0],
+            r"'eigh' of float32\[4,4\]",
+            "take the part by a slice",
+        ),
+        (
+            lambda x: jax.lax.linalg.tridiagonal_solve(x[0], x[1], x[2], x, perturb_singular=True),
+            r"'tridiagonal_solve' of float32\[s\]",
+            "perturb_singular=False",
+        ),
+    ],
+)
+def test_linear_algebra_without_an_algorithm_names_the_nearest(fn, op, advice):
+    s = nm.dims("s", constraints=["s >= 4"])[0]
+
+    def place(x):
+        return fn(x)
+
+    with pytest.raises(nm.UnsupportedOpError, match=rf"{HERE}:\d+.*{op} is not supported: .*{advice}"):
+        capture_one(place, (nm.spec((s, s), jnp.float32),))
+
+
 def test_a_callback_inside_of_control_flow_is_found():
     def fn(x):
         return jax.lax.cond(x.sum() > 0, lambda v: jax.pure_callback(lambda u: u, v, v), lambda v: v, x)
@@ -142,7 +176,7 @@ def test_sharded_argument():
 
 
 def test_pipeline_errors_name_op_and_place():
-    with pytest.raises(nm.UnsupportedOpError, match=rf"{HERE}:\d+: .*is not supported"):
+    with pytest.raises(nm.UnsupportedOpError, match=rf"{HERE}:\d+.*is not supported"):
         nm.compile(lambda x: jnp.linalg.eig(x)[0], (nm.spec((S, S), jnp.float32),))
 
 

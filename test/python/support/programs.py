@@ -145,6 +145,6 @@ def _default(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> np
     return rng.normal(size=shape)
 
 
-f32, bf16, f16, i32, i8, u8, u32, boolean = (
-    jnp.float32, jnp.bfloat16, jnp.float16, jnp.int32, jnp.int8, jnp.uint8, jnp.uint32, jnp.bool_,
+f32, bf16, f16, c64, i32, i8, u8, u32, boolean = (
+    jnp.float32, jnp.bfloat16, jnp.float16, jnp.complex64, jnp.int32, jnp.int8, jnp.uint8, jnp.uint32, jnp.bool_,
 )  # fmt: skip

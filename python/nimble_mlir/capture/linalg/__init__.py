@@ -10,16 +10,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import jax.numpy as jnp
+
 from .cholesky import cholesky, cholesky_update
 from .eigh import eigh
 from .fft import fft
 from .lu import lu, lu_pivots_to_permutation
+from .matrices import cols, rows
 from .qr import geqp3, geqrf, householder_product, ormqr, qr
 from .svd import svd
 from .triangular_solve import triangular_solve
 from .tridiagonal import tridiagonal, tridiagonal_solve
 
 __all__ = ["ALGORITHMS"]
+
+
+def _cholesky(a: Any) -> Any:
+    """JAX's primitive leaves the elements above the diagonal as LAPACK does: those of the operand, NaN if it fails."""
+    factor = cholesky(a)
+    return jnp.where((rows(a.shape[-1]) >= cols(a.shape[-1])) | jnp.isnan(factor), factor, a)
 
 
 def _fft(x: Any, *, fft_type: Any, fft_lengths: Any) -> Any:
@@ -36,7 +45,7 @@ def _tridiagonal_solve(dl: Any, d: Any, du: Any, b: Any, *, perturb_singular: bo
 
 # name of the primitive → (algorithm, whether the primitive has several results)
 ALGORITHMS: dict[str, tuple[Callable[..., Any], bool]] = {
-    "cholesky": (cholesky, False),
+    "cholesky": (_cholesky, False),
     "cholesky_update": (cholesky_update, False),
     "eigh": (eigh, True),
     "fft": (_fft, False),

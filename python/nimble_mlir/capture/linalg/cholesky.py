@@ -27,10 +27,10 @@ def cholesky(a: jax.Array) -> jax.Array:
         trailing = a - below * hermitian_transpose(below)
         return jnp.where(c < k, a, jnp.where(c > k, trailing, jnp.where(r == k, root, below)))
 
-    factor = jnp.where(r >= c, steps(n, step, a), 0)
+    factor = steps(n, step, a)
     # A NaN pivot makes all later ones NaN.
     failed = jnp.any(jnp.isnan(jnp.real(diagonal(factor))), axis=-1, keepdims=True)
-    return nan_unless(~failed, factor)
+    return nan_unless(~failed, jnp.where(r >= c, factor, 0))
 
 
 def cholesky_update(r: jax.Array, w: jax.Array) -> jax.Array:

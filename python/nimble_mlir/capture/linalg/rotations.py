@@ -27,14 +27,14 @@ def steps_of_sweep(n: Size) -> jax.Array:
 def partners(n: Size, t: Any) -> jax.Array:
     """The partner of each of n in step `t`, `(n,)`; one's own number for the one that rests."""
     size, period = jnp.asarray(n, jnp.int32), steps_of_sweep(n)
+    odd = lax.rem(size, jnp.int32(2))
     i = lax.iota(jnp.int32, n)
     other = lax.rem(t - i + period, period)
-    last = size - 1
-    even = lax.rem(size, jnp.int32(2)) == 0
-    # The last of an even number plays the one that would play itself: 2 i = t mod M, which is t/2 or (t + M)/2.
-    alone = jnp.where(lax.rem(t, jnp.int32(2)) == 0, t // 2, (t + period) // 2)
-    other = jnp.where(even & (other == i), last, other)
-    return jnp.where(even & (i == last), alone, other)
+    # The last of an even number plays the one that would play itself: 2 i = t mod M, which is t/2 or (t + M)/2. All is
+    # arithmetic on integers, because a condition on sizes would be a scalar of one bit on the host.
+    other = jnp.where(other == i, (size - 1) * (1 - odd) + i * odd, other)
+    extra = size - 1 + odd  # no number at all where n is odd
+    return jnp.where(i == extra, (t + period * lax.rem(t, jnp.int32(2))) // 2, other)
 
 
 def taken(a: jax.Array, index: jax.Array, axis: int) -> jax.Array:

@@ -1,0 +1,85 @@
+"""StableHLO's own linear algebra and Fourier transforms, given as text: the numbers of numpy at several sizes."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import nimble_mlir as nm
+
+MATRICES = """
+func.func @main(%a: tensor<?x?x?xTYPE>, %b: tensor<?x?x2xTYPE>, %c: tensor<?x3x?xTYPE>)
+    -> (tensor<?x?x?xTYPE>, tensor<?x?x?xTYPE>, tensor<?x?x2xTYPE>, tensor<?x3x?xTYPE>) {
+  %l = stablehlo.cholesky %a, lower = true : tensor<?x?x?xTYPE>
+  %u = stablehlo.cholesky %a, lower = false : tensor<?x?x?xTYPE>
+  %x = "stablehlo.triangular_solve"(%a, %b) {left_side = true, lower = true, unit_diagonal = false,
+    transpose_a = #stablehlo<transpose ADJOINT>} : (tensor<?x?x?xTYPE>, tensor<?x?x2xTYPE>) -> tensor<?x?x2xTYPE>
+  %y = "stablehlo.triangular_solve"(%a, %c) {left_side = false, lower = false, unit_diagonal = true,
+    transpose_a = #stablehlo<transpose NO_TRANSPOSE>} : (tensor<?x?x?xTYPE>, tensor<?x3x?xTYPE>) -> tensor<?x3x?xTYPE>
+  return %l, %u, %x, %y : tensor<?x?x?xTYPE>, tensor<?x?x?xTYPE>, tensor<?x?x2xTYPE>, tensor<?x3x?xTYPE>
+}
+"""
+
+TRANSFORMS = """
+func.func @main(%x: tensor<?x12xf32>, %z: tensor<?x?x67xcomplex<f64>>)
+    -> (tensor<?x7xcomplex<f32>>, tensor<?x?x67xcomplex<f64>>) {
+  %0 = stablehlo.fft %x, type = RFFT, length = [12] : (tensor<?x12xf32>) -> tensor<?x7xcomplex<f32>>
+  %1 = stablehlo.fft %z, type = IFFT, length = [67] : (tensor<?x?x67xcomplex<f64>>) -> tensor<?x?x67xcomplex<f64>>
+  return %0, %1 : tensor<?x7xcomplex<f32>>, tensor<?x?x67xcomplex<f64>>
+}
+"""
+
+
+def draw(rng, shape, dtype):
+    x = rng.normal(size=shape)
+    return (x + 1j * rng.normal(size=shape) if np.dtype(dtype).kind == "c" else x).astype(dtype)
+
+
+def adjoint(a):
+    return np.conj(np.swapaxes(a, -1, -2))
+
+
+@pytest.mark.parametrize(("type_", "dtype"), [("f32", np.float32), ("complex<f64>", np.complex128)])
+def test_matrices(type_, dtype):
+    module = nm.compile_stablehlo(MATRICES.replace("TYPE", type_))
+    rng = np.random.default_rng(0)
+    tolerance = 1000 * np.finfo(dtype).eps
+    for batch, size in ((1, 1), (2, 3), (3, 8), (1, 13)):
+        x = draw(rng, (batch, size, size), dtype)
+        a = x @ adjoint(x) / size + np.eye(size, dtype=dtype)
+        b, c = draw(rng, (batch, size, 2), dtype), draw(rng, (batch, 3, size), dtype)
+        lower, upper, x, y = module(a, b, c)
+        assert lower.dtype == upper.dtype == x.dtype == y.dtype == dtype
+        factor = np.linalg.cholesky(a)
+        unit = np.triu(a, 1) + np.eye(size, dtype=dtype)
+        np.testing.assert_allclose(lower, factor, atol=tolerance)
+        np.testing.assert_allclose(upper, adjoint(factor), atol=tolerance)
+        np.testing.assert_allclose(adjoint(np.tril(a)) @ x, b, atol=tolerance * 10)
+        np.testing.assert_allclose(y @ unit, c, atol=tolerance * 10)
+
+
+def test_sizes_that_must_be_equal_are_checked():
+    module = nm.compile_stablehlo(MATRICES.replace("TYPE", "f32"))
+    a, b, c = np.zeros((2, 4, 4), "f"), np.zeros((2, 4, 2), "f"), np.zeros((2, 3, 4), "f")
+    module(a, b, c)
+    for wrong in ((a[:, :3], b, c), (a, b[:, :3], c), (a, b, c[:1])):
+        with pytest.raises(nm.ShapeError):
+            module(*wrong)
+
+
+def test_transforms():
+    module = nm.compile_stablehlo(TRANSFORMS)
+    rng = np.random.default_rng(0)
+    for first, second in ((1, 1), (2, 3), (5, 4)):
+        x, z = draw(rng, (first, 12), np.float32), draw(rng, (second, first, 67), np.complex128)
+        real, inverse = module(x, z)
+        np.testing.assert_allclose(real, np.fft.rfft(x), atol=1e-5)
+        np.testing.assert_allclose(inverse, np.fft.ifft(z), atol=1e-14)
+
+
+def test_other_element_types_are_refused():
+    text = "func.func @f(%a: tensor<4x4xbf16>) -> tensor<4x4xbf16> {\n  %0 = stablehlo.cholesky %a : tensor<4x4xbf16>\n"
+    with pytest.raises(nm.UnsupportedOpError, match=re.escape("'stablehlo.cholesky' of bfloat16 is not supported")):
+        nm.compile_stablehlo(f"{text}  return %0 : tensor<4x4xbf16>\n}}")
