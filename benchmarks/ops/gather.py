@@ -15,7 +15,7 @@ import nimble_mlir as nm
 
 def main() -> None:
     rng = np.random.default_rng(0)
-    n, s, d = nm.dims("n, s, d")
+    n, s, d = nm.dims("n, s, d", constraints=["n >= 100"])
 
     def floats(*shape: int) -> np.ndarray:
         return rng.normal(size=shape).astype(np.float32)
