@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 
 from nimble_mlir.dialects import attr_to_dim
 from nimble_mlir.dims import DimExpr, SymbolInfo
-from nimble_mlir.mlir import cf, ir
+from nimble_mlir.mlir import PassManager, cf, ir
 
 from .base import ModulePass, entry_functions, functions
 from .edge_buffers import APART, barrier, copy_duplicates
-from .regions import statements
+from .regions import CONTROL_FLOW, statements
 from .resolve_dims import SIZE_SOURCE
 from .signature import argument_attribute
 from .symbol_table import DimBuilder, SymbolTable
@@ -61,7 +61,30 @@ class EmitIree(ModulePass):
             for op in statements(function):
                 _emit(op)
             _drop_attributes(function)
+            _flatten_loops(function)
         _declare_globals(module, globals_)
+
+
+def _flatten_loops(function: Any) -> None:
+    """Loops on a condition become blocks and branches, and with them all control flow around.
+
+    IREE 3.13 crashes, or makes invalid IR, where it expands the sizes of tensors that a `scf.while` carries ("region branch
+    point has 4 operands, but region successor needs 2 inputs"); on blocks it is right. The bodies of linalg ops must
+    stay single blocks.
+    """
+    control_flow = [op for op in statements(function) if op.name in CONTROL_FLOW]
+    if not any(op.name == "scf.while" for op in control_flow):
+        return
+    everything = []
+    function.operation.walk(lambda op: _collect_scf(op, everything))
+    if len(everything) == len(control_flow):
+        PassManager.parse("func.func(convert-scf-to-cf)").run(function.operation)
+
+
+def _collect_scf(op: Any, found: list[Any]) -> Any:
+    if op.name in CONTROL_FLOW:
+        found.append(op)
+    return ir.WalkResult.ADVANCE
 
 
 def _load_constants(function: Any, globals_: dict[str, ir.Type]) -> None:

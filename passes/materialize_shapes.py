@@ -24,6 +24,7 @@ from nimble_mlir.mlir import arith, ir, stablehlo, tensor
 
 from .assertions import TARGET, lower_assertion
 from .base import ModulePass, entry_functions, fail
+from .lowering.signedness import is_unsigned, reinterpret, signless
 from .regions import statements
 from .shape_functions import custom_call_target
 from .shape_values import Contents, ShapeValues
@@ -90,7 +91,8 @@ class _Materializer:
             return self.builder.values(contents)
         count = ir.RankedTensorType(operand.type).shape[0]
         elements = [tensor.extract(operand, [constant_index(i)]) for i in range(count)]
-        return [arith.index_cast(ir.IndexType.get(), element) for element in elements]
+        cast = arith.index_castui if is_unsigned(elements[0].type) else arith.index_cast
+        return [cast(ir.IndexType.get(), reinterpret(element, signless(element.type))) for element in elements]
 
     def sizes(self, result: ir.Value) -> list[ir.Value]:
         """The values of the dynamic dims of a result."""
@@ -107,7 +109,7 @@ class _Materializer:
         indices = self.builder.values(contents)
         with ir.InsertionPoint.after(op), op.location:
             element = ir.RankedTensorType(result.type).element_type
-            scalars = [arith.index_cast(element, index) for index in indices]
+            scalars = [reinterpret(arith.index_cast(signless(element), index), element) for index in indices]
             replacement = tensor.from_elements(result.type, scalars)
         result.replace_all_uses_except(replacement, replacement.owner.operation)
 

@@ -10,7 +10,7 @@ import pytest
 from support.checker import CompiledProgram
 from support.programs import PROGRAMS
 
-from models import networks, shapes, tensor_ops  # noqa: F401 - importing them registers their programs
+from models import control_flow, networks, randomness, shapes, tensor_ops  # noqa: F401 - importing them registers their programs
 
 # The reference needs no fast code: most of the time of a test is XLA compiling for one more size. Read when JAX makes
 # its first client, so a process that has used JAX before is as it was.
