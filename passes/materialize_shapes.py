@@ -26,7 +26,7 @@ from nimble_mlir.mlir import arith, ir, stablehlo, tensor
 
 from .assertions import TARGET, lower_assertion
 from .base import ModulePass, entry_functions, fail, location_text
-from .lowering.signedness import reinterpret, signless
+from .lowering.signedness import is_unsigned, reinterpret, signless
 from .regions import statements
 from .shape_functions import custom_call_target
 from .shape_values import Contents, ShapeValues
@@ -98,7 +98,8 @@ class _Materializer:
             return self.builder.values(contents)
         count = ir.RankedTensorType(operand.type).shape[0]
         elements = [tensor.extract(operand, [constant_index(i)]) for i in range(count)]
-        return [arith.index_cast(ir.IndexType.get(), element) for element in elements]
+        cast = arith.index_castui if is_unsigned(elements[0].type) else arith.index_cast
+        return [cast(ir.IndexType.get(), reinterpret(element, signless(element.type))) for element in elements]
 
     def sizes(self, result: ir.Value) -> list[ir.Value]:
         """The values of the dynamic dims of a result."""

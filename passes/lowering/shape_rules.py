@@ -150,6 +150,12 @@ def index_to_element(index: ir.Value, element: ir.Type) -> ir.Value:
     return arith.sitofp(element, integer)
 
 
+@lowering("stablehlo.optimization_barrier")
+def optimization_barrier(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
+    """Its operands: what JAX keeps apart to compute it twice (`jax.checkpoint`) costs time here and spares nothing."""
+    return [ctx.cast(value, ctx.dims(result)) for value, result in zip(op.operands, op.results, strict=True)]
+
+
 @lowering("stablehlo.reverse")
 def reverse(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     """Each element is read at the mirrored index; upstream has no lowering where a size is dynamic."""

@@ -18,7 +18,7 @@ from jax.extend.random import threefry2x32_p
 from jax.interpreters import mlir
 
 from .linalg import ALGORITHMS
-from .random import threefry2x32
+from .random import rng_bit_generator, threefry2x32
 
 __all__ = ["lower"]
 
@@ -30,7 +30,11 @@ def lower(traced: Any) -> Any:
 
 def _rules() -> tuple[tuple[Any, Callable[..., Any]], ...]:
     algorithms = tuple((_primitive(name), _rule(*entry)) for name, entry in ALGORITHMS.items())
-    return (*algorithms, (threefry2x32_p, _rule(threefry2x32, True)))
+    return (
+        *algorithms,
+        (threefry2x32_p, _rule(threefry2x32, True)),
+        (lax.rng_bit_generator_p, _rule(rng_bit_generator, True)),
+    )
 
 
 def _primitive(name: str) -> Any:

@@ -11,11 +11,13 @@ from support.checker import CompiledProgram
 from support.programs import PROGRAMS
 
 from models import (  # noqa: F401 - importing them registers their programs
+    control_flow,
     convolutions,
     elementwise_ops,
     indexing_ops,
     linear_algebra,
     networks,
+    randomness,
     reductions,
     shapes,
     tensor_ops,
