@@ -16,8 +16,8 @@ from nimble_mlir.dims import DimExpr, SymbolInfo
 from nimble_mlir.mlir import cf, ir
 
 from .base import ModulePass, entry_functions, functions
-from .lower_control_flow import APART
 from .host_branches import to_branches
+from .lower_control_flow import APART
 from .regions import statements
 from .resolve_dims import SIZE_SOURCE
 from .signature import argument_attribute

@@ -45,7 +45,11 @@ def test_callbacks_are_unsupported_with_their_place(fn, name, advice):
         (jax.scipy.linalg.schur, r"'schur' of float32\[s,s\]", "eigh has the Schur form"),
         (jax.scipy.linalg.hessenberg, r"'hessenberg' of float32\[s,s\]", "qr triangularizes"),
         (jnp.fft.fft, r"'fft' of complex64\[s,s\]", "must be constant; pad or cut"),
-        (lambda x: jax.lax.linalg.cholesky(x.astype(jnp.float16)), r"'cholesky' of float16\[s,s\]", "convert to float32"),
+        (
+            lambda x: jax.lax.linalg.cholesky(x.astype(jnp.float16)),
+            r"'cholesky' of float16\[s,s\]",
+            "convert to float32",
+        ),
         (
             lambda x: jax.lax.linalg.eigh(x[:4, :4], subset_by_index=(1, 3))[0],
             r"'eigh' of float32\[4,4\]",

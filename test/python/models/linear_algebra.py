@@ -76,13 +76,14 @@ def orthogonal_factors(x, z):
     return {
         "thin": jnp.linalg.qr(x),
         "complete": jnp.linalg.qr(z, mode="complete"),
-        "pivoted": [jnp.abs(jnp.diagonal(r, axis1=-2, axis2=-1)), q @ r - jnp.take_along_axis(x, order[:, None], axis=-1)],
+        "pivoted": [
+            jnp.abs(jnp.diagonal(r, axis1=-2, axis2=-1)),
+            q @ r - jnp.take_along_axis(x, order[:, None], axis=-1),
+        ],
     }
 
 
-@program(
-    "b, n", lambda b, n: (nm.spec((b, n, n), f32), nm.spec((n, n), c64)), "model", run_at_most={"b": 3, "n": 9}
-)
+@program("b, n", lambda b, n: (nm.spec((b, n, n), f32), nm.spec((n, n), c64)), "model", run_at_most={"b": 3, "n": 9})
 def spectra(x, z):
     w, v = jnp.linalg.eigh(x + _adjoint(x))
     wz, vz = jnp.linalg.eigh(_positive(z), UPLO="U")
