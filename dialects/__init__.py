@@ -14,11 +14,14 @@ from .core import (
     opaque,
     tensor_type,
 )
+from .kernels import Binding, BindOp, KernelOp, KernelYieldOp, UnbindOp
 from .shaped import BroadcastInDimOp, GatherOp, IotaOp, PadOp, ReshapeOp, SliceOp, TieShapeOp
 from .symbols import CastOp, CheckOp, ConstraintOp, SymbolOp, bounds_to_attr, symbol_info
 
 __all__ = [
     "DYNAMIC",
+    "BindOp",
+    "Binding",
     "BroadcastInDimOp",
     "CastOp",
     "CheckOp",
@@ -27,12 +30,15 @@ __all__ = [
     "Dims",
     "GatherOp",
     "IotaOp",
+    "KernelOp",
+    "KernelYieldOp",
     "Nimble",
     "PadOp",
     "ReshapeOp",
     "SliceOp",
     "SymbolOp",
     "TieShapeOp",
+    "UnbindOp",
     "VerifyError",
     "attr_to_dim",
     "bounds_to_attr",

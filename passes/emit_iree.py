@@ -16,8 +16,9 @@ from nimble_mlir.dims import DimExpr, SymbolInfo
 from nimble_mlir.mlir import cf, ir
 
 from .base import ModulePass, entry_functions, functions
+from .edge_buffers import APART, barrier, copy_duplicates
 from .host_branches import to_branches
-from .lower_control_flow import APART
+from .kernel_dispatch import emit_kernels
 from .regions import statements
 from .resolve_dims import SIZE_SOURCE
 from .signature import argument_attribute
@@ -58,7 +59,10 @@ class EmitIree(ModulePass):
             if function.name.value in entries:
                 _tie_arguments(function)
             for op in statements(function):
+                copy_duplicates(op)
+            for op in statements(function):
                 _emit(op)
+            emit_kernels(function.operation)
             _drop_attributes(function)
         _declare_globals(module, globals_)
         to_branches(module)
@@ -124,10 +128,6 @@ def _tie_shape(value: ir.Value, sizes: Sequence[ir.Value]) -> ir.Value:
     return ir.Operation.create("flow.tensor.tie_shape", results=[value.type], operands=[value, *sizes]).result
 
 
-def _barrier(value: ir.Value) -> ir.Value:
-    return ir.Operation.create("util.optimization_barrier", results=[value.type], operands=[value]).result
-
-
 def _emit(op: Any) -> None:
     if op.name == "nimble.symbol":
         with ir.InsertionPoint(op), op.location:
@@ -144,7 +144,7 @@ def _emit(op: Any) -> None:
             value, *sizes = op.operands
             if APART in op.attributes:
                 # On both sides: IREE asks for the sizes of what enters a barrier and finds none of a loop's result.
-                value = _barrier(_tie_shape(value, sizes) if sizes else value)
+                value = barrier(_tie_shape(value, sizes) if sizes else value)
             tied = _tie_shape(value, sizes) if sizes else value
         op.results[0].replace_all_uses_with(tied)
         op.erase()

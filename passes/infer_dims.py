@@ -53,7 +53,11 @@ class _Inference:
     def run(self) -> None:
         if "nimble.bound" in self.function.attributes:
             self._type_arguments()
+        known = self.table.scope
         self._infer_block(self.function.entry_block)
+        if self.table.scope is not known:
+            # What later ops require is known of earlier ones, too, as it is checked before them.
+            self._infer_block(self.function.entry_block)
         returned = terminator(self.function.entry_block)
         inputs = [argument.type for argument in self.function.entry_block.arguments]
         set_type(self.function, inputs, [operand.type for operand in returned.operands])

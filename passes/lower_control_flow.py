@@ -12,19 +12,13 @@ from nimble_mlir.dialects import TieShapeOp, dims_of, is_dynamic
 from nimble_mlir.mlir import arith, ir, tensor
 
 from .base import ModulePass, entry_functions
+from .edge_buffers import APART, edges
 from .host_values import HostValues, as_tensor
 from .lowering.signedness import is_unsigned, reinterpret, signless
 from .regions import CONTROL_FLOW, statements, terminator
 from .symbol_table import DimBuilder, SymbolTable, constant_index
 
-__all__ = ["APART", "LowerControlFlow"]
-
-# On the `nimble.tie_shape` of a value that meets others at an edge of control flow.
-#
-# IREE 3.13 packs the results of several dispatches into one allocation, and where two values that meet at an edge lie in
-# the same one it reads both from the offset of the first: a wrong result, or a copy out of range. Behind an optimization
-# barrier each is a buffer of its own. test/python/models/test_workarounds.py fails when that has been mended.
-APART = "nimble.apart"
+__all__ = ["LowerControlFlow"]
 
 _EQ = 0  # arith.cmpi eq
 
@@ -54,7 +48,8 @@ class LowerControlFlow(ModulePass):
             for op in statements(function):
                 if op.name in CONTROL_FLOW:
                     _tie_shapes(op, sizes)
-                    _separate_edges(op, sizes)
+                    for edge, first in edges(op):
+                        _separate(edge, first, sizes)
 
 
 def _lower_block(block: ir.Block, known: HostValues) -> None:
@@ -93,21 +88,8 @@ def _tie_shapes(op: Any, sizes: DimBuilder) -> None:
                 _tie(result, sizes)
 
 
-def _separate_edges(op: Any, sizes: DimBuilder) -> None:
-    if op.name in _FIRST_INIT:
-        _separate(op, _FIRST_INIT[op.name], sizes)
-        _separate(terminator(list(op.regions)[-1].blocks[0]), 0, sizes)
-    elif op.name == "scf.if":
-        for region in op.regions:
-            for block in region.blocks:
-                _separate(terminator(block), 0, sizes)
-
-
-# Where the first values of the carries stand among the operands of a loop.
-_FIRST_INIT = {"scf.for": 3, "scf.while": 0}
-
-
 def _separate(op: Any, first: int, sizes: DimBuilder) -> None:
+    """Marks the operands from `first` on as buffers of their own, which they become in nimble-emit-iree."""
     for index in range(first, len(op.operands)):
         value = op.operands[index]
         dims = dims_of(value.type)

@@ -24,6 +24,7 @@ from nimble_mlir.mlir import arith, ir, stablehlo, tensor
 
 from .assertions import TARGET, lower_assertion
 from .base import ModulePass, entry_functions, fail, location_text
+from .lowering.signedness import reinterpret, signless
 from .regions import statements
 from .shape_functions import custom_call_target
 from .shape_values import Contents, ShapeValues
@@ -110,7 +111,7 @@ class _Materializer:
         indices = self.builder.values(contents)
         with ir.InsertionPoint.after(op), op.location:
             element = ir.RankedTensorType(result.type).element_type
-            scalars = [arith.index_cast(element, index) for index in indices]
+            scalars = [reinterpret(arith.index_cast(signless(element), index), element) for index in indices]
             replacement = tensor.from_elements(result.type, scalars)
         result.replace_all_uses_except(replacement, replacement.owner.operation)
 
@@ -142,24 +143,24 @@ def _pad(state: _Materializer, op: Any) -> ir.Value:
 def _slice(state: _Materializer, op: Any) -> ir.Value:
     start, limit, stride = (state.indices(op, index) for index in (1, 2, 3))
     if state.values.get(op.operands[1]) is None:
-        _check_starts(state, op, start, stride)
+        _check_starts(state, op, start)
     return SliceOp(op.operands[0], start, limit, stride, op.results[0].type).result
 
 
-def _check_starts(state: _Materializer, op: Any, starts: list[ir.Value], strides: list[ir.Value]) -> None:
+def _check_starts(state: _Materializer, op: Any, starts: list[ir.Value]) -> None:
     """Starts that are data lie where all that is read from there lies in the operand. Sizes are checked before."""
-    sizes, results = (state.builder.values(_dims(value)) for value in (op.operands[0], op.results[0]))
+    elements = state.values.elements(op.operands[1]) or (None,) * len(starts)
     where = location_text(op.location)
-    for axis, (start, stride, size, result) in enumerate(zip(starts, strides, sizes, results, strict=True)):
-        one = constant_index(1)
-        extent = arith.addi(arith.muli(arith.subi(result, one), stride), one)
-        inside = [
-            arith.cmpi(_SGE, start, constant_index(0)),
-            # An empty slice may start where the operand ends.
-            arith.cmpi(_SLE, start, arith.subi(size, arith.maxsi(extent, constant_index(0)))),
-        ]
+    sizes = zip(_dims(op.operands[0]), _dims(op.results[0]), state.contents(op, 3), strict=True)
+    for axis, (start, (dim, taken, stride)) in enumerate(zip(starts, sizes, strict=True)):
+        # An empty slice may start where the operand ends.
+        room = dim - dim_max((taken - 1) * stride + 1, DimExpr.constant(0))
+        if state.values.lies_in(elements[axis], room):
+            continue
+        last = state.builder.value(room)
+        inside = arith.andi(arith.cmpi(_SGE, start, constant_index(0)), arith.cmpi(_SLE, start, last))
         text = f"'{op.name}' starts outside of its operand in dimension {axis}"
-        check(arith.andi(*inside), "size_range", f"{text} ({where})" if where else text)
+        check(inside, "size_range", f"{text} ({where})" if where else text)
 
 
 def _gather(state: _Materializer, op: Any) -> ir.Value:

@@ -13,6 +13,7 @@ __all__ = ["PASSES", "pass_class"]
 # name: "nimble-x-y", file: x_y.py, class: XY; a test holds the three together.
 PASSES: dict[str, str] = {
     "nimble-expand-windows": "expand_windows:ExpandWindows",
+    "nimble-expand-approx-top-k": "expand_approx_top_k:ExpandApproxTopK",
     "nimble-inline-calls": "inline_calls:InlineCalls",
     "nimble-simplify-loops": "simplify_loops:SimplifyLoops",
     "nimble-bind-symbols": "bind_symbols:BindSymbols",

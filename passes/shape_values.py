@@ -2,9 +2,6 @@
 
 In: ops in order. Out: for a value of at most `MAX_ELEMENTS` integers or booleans, its elements as dim expressions (or
 opaque terms), where they are known. One table, op name → rule; what has no rule is unknown, never guessed.
-
-JAX computes `a // b` and `a % b` of sizes by truncating division, remainder, signs and a select; `_floor_select` and
-`_mod_select` recognize these (jax.numpy.floor_divide, jax.numpy.remainder).
 """
 
 from __future__ import annotations
@@ -14,9 +11,10 @@ from math import prod
 from typing import Any
 
 from nimble_mlir.dialects import dims_of
-from nimble_mlir.dims import Call, DimExpr, Proof, Scope, dim_max, dim_min, floordiv, mod
+from nimble_mlir.dims import DimExpr, Proof, Scope, dim_max, dim_min, floordiv, mod
 from nimble_mlir.mlir import ir
 
+from .division_selects import divided, sign
 from .size_conditions import decide
 
 __all__ = ["MAX_ELEMENTS", "Contents", "Element", "ShapeValues"]
@@ -72,6 +70,21 @@ class ShapeValues:
         elements = rule(self, op, operands, count)
         if elements is not None and len(elements) == count and any(e is not None for e in elements):
             self._contents[op.results[0]] = tuple(elements)
+
+    def lies_in(self, element: Element, high: DimExpr) -> bool:
+        """Whether an element is known to lie in 0 … high: an expression, or data that the program clamps so."""
+        low = top = element
+        if isinstance(element, tuple) and element[0] == "data":
+            _, value, index = element
+            if isinstance(value.owner, ir.Block) or value.owner.name != "stablehlo.clamp":
+                return False
+            ends = [self._contents.get(value.owner.operands[i]) for i in (0, 2)]
+            low, top = (None if end is None else end[min(index, len(end) - 1)] for end in ends)
+        if not isinstance(low, DimExpr) or not isinstance(top, DimExpr):
+            return False
+        # A clamp's upper end wins where the ends cross.
+        inside = (self.scope.at_least(low, _ZERO), self.scope.at_least(top, _ZERO), self.scope.at_least(high, top))
+        return all(proof is Proof.PROVED for proof in inside)
 
     def decide(self, condition: Element) -> bool | None:
         """True or False where a comparison is proved or refuted, None otherwise."""
@@ -138,10 +151,6 @@ def _remainder(values: ShapeValues, lhs: DimExpr, rhs: DimExpr) -> DimExpr | Non
     return None
 
 
-def _sign(values: ShapeValues, operand: DimExpr) -> DimExpr:
-    return values.scope.simplify(dim_max(dim_min(operand, _ONE), _NEGATIVE))
-
-
 def _subtract(values: ShapeValues, op: Any, lhs: Element, rhs: Element) -> Element:
     if isinstance(lhs, DimExpr) and isinstance(rhs, DimExpr):
         return values.scope.simplify(lhs - rhs)
@@ -196,79 +205,7 @@ def _select(values: ShapeValues, op: Any, condition: Element, on_true: Element, 
         return on_true if decided else on_false
     if on_true == on_false:
         return on_true
-    return _floor_select(values, condition, on_true, on_false) or _mod_select(values, condition, on_true, on_false)
-
-
-def _quotient(values: ShapeValues, element: Element) -> tuple[DimExpr, DimExpr] | None:
-    """(a, b) where the element is the truncated quotient of a by b."""
-    if isinstance(element, tuple) and element[0] == "div" and all(isinstance(e, DimExpr) for e in element[1:]):
-        return element[1], element[2]
-    return None
-
-
-def _floor_select(values: ShapeValues, condition: Element, on_true: Element, on_false: Element) -> Element:
-    """`select(sign(a) != sign(b) && rem(a, b) != 0, div(a, b) - 1, div(a, b))` is floordiv(a, b)."""
-    if isinstance(on_true, DimExpr) and isinstance(on_false, DimExpr):
-        # a >= 0 and b >= 1: div is already the floor, and the signs differ only where a is 0, whose remainder is 0.
-        return on_false if on_true == on_false - 1 and _zero_has_no_remainder(values, condition) else None
-    quotient = _quotient(values, on_false)
-    if quotient is None or on_true != ("sub", on_false, _ONE):
-        return None
-    lhs, rhs = quotient
-    expected = {
-        ("not", ("eq", _sign(values, lhs), _sign(values, rhs))),
-        ("not", ("eq", ("rem", lhs, rhs), _ZERO)),
-    }
-    # A comparison of signs that was decided has become True: then only the rest of the condition is seen.
-    undecided = {part for part in expected if values.decide(part) is not True}
-    if isinstance(condition, tuple) and condition[0] == "and" and {*condition[1:]} - {True} == undecided:
-        return _positive_divisor(values, floordiv, lhs, rhs)
-    return None
-
-
-def _zero_has_no_remainder(values: ShapeValues, condition: Element) -> bool:
-    """Whether a condition is `min(a, 1) != 1 && mod(a, b) != 0`, which no a >= 0 satisfies."""
-    if not (isinstance(condition, tuple) and condition[0] == "and" and len(condition) == 3):
-        return False
-    sides = []
-    for part in condition[1:]:
-        if not (isinstance(part, tuple) and part[0] == "not" and part[1][0] == "eq"):
-            return False
-        sides.append(part[1][1:])
-    for (low, one), (remainder, zero) in (sides, sides[::-1]):
-        if (one, zero) != (_ONE, _ZERO) or not (isinstance(low, DimExpr) and isinstance(remainder, DimExpr)):
-            continue
-        sign, rest = low.as_atom(), remainder.as_atom()
-        if not (isinstance(sign, Call) and isinstance(rest, Call) and (sign.op, rest.op) == ("min", "mod")):
-            continue
-        # The remainder may have been simplified: mod(s - 2, 2) is mod(s, 2).
-        dividends = [argument for argument in sign.args if argument != _ONE]
-        if any(values.scope.simplify(mod(dividend, rest.args[1])) == remainder for dividend in dividends):
-            return True
-    return False
-
-
-def _mod_select(values: ShapeValues, condition: Element, on_true: Element, on_false: Element) -> Element:
-    """`select((rem < 0) != (b < 0) && rem != 0, rem + b, rem)` with rem = rem(a, b) and b >= 1 is mod(a, b)."""
-    if not (isinstance(on_false, tuple) and on_false[0] == "rem" and on_true == ("add", on_false, on_false[2])):
-        return None
-    negative = ("ge", _NEGATIVE, on_false)
-    differs = ("not", ("eq", on_false, _ZERO))
-    if not (isinstance(condition, tuple) and condition[0] == "and" and differs in condition[1:]):
-        return None
-    # With b >= 1 the comparison of signs has been decided to be `rem < 0` itself, or `(rem < 0) != false`.
-    signs = {negative, ("not", ("eq", negative, False)), ("not", ("eq", False, negative))}
-    if not signs & set(condition[1:]):
-        return None
-    return _positive_divisor(values, mod, on_false[1], on_false[2])
-
-
-def _positive_divisor(values: ShapeValues, function: Callable[..., DimExpr], lhs: Element, rhs: Element) -> Element:
-    if not (isinstance(lhs, DimExpr) and isinstance(rhs, DimExpr)):
-        return None
-    if values.scope.at_least(rhs, _ONE) is not Proof.PROVED:
-        return None
-    return values.scope.simplify(function(lhs, rhs))
+    return divided(values.scope, condition, on_true, on_false)
 
 
 def _constant(values: ShapeValues, op: Any, operands: Any, count: int) -> Sequence[Element] | None:
@@ -293,7 +230,7 @@ def _clamp(values: ShapeValues, op: Any, operands: list[Contents | None], count:
             least, element, most = bounds
             result.append(values.scope.simplify(dim_min(dim_max(element, least), most)))
         else:
-            result.append(("value", op.results[0], index))
+            result.append(("data", op.results[0], index))
     return result
 
 
@@ -385,7 +322,7 @@ _RULES: dict[str, Rule] = {
     "stablehlo.remainder": _elementwise(_dims_only(_remainder, "rem")),
     "stablehlo.reshape": _same,
     "stablehlo.select": _elementwise(_select),
-    "stablehlo.sign": _elementwise(_dims_only(_sign, "sign")),
+    "stablehlo.sign": _elementwise(_dims_only(lambda values, operand: sign(values.scope, operand), "sign")),
     "stablehlo.slice": _slice,
     "stablehlo.subtract": _elementwise(_subtract),
     "tensor.from_elements": _from_elements,

@@ -327,7 +327,7 @@ def _no_shape_in_a_tensor(level: str, module: ir.Module) -> None:
 _LINALG_DIALECTS = frozenset(["affine", "arith", "cf", "complex", "func", "linalg", "math", "scf", "tensor"])
 _LINALG_ONLY = "there are only linalg, tensor, scf, arith, math"
 _NIMBLE_RUNTIME_OPS = frozenset(
-    ["nimble.symbol", "nimble.constraint", "nimble.check", "nimble.constant", "nimble.tie_shape"]
+    f"nimble.{name}" for name in "symbol constraint check constant tie_shape bind kernel kernel_yield unbind".split()
 )
 
 
@@ -380,7 +380,7 @@ LEVELS: dict[str, tuple[Callable[[str, ir.Module], None], ...]] = {
         _signless_integers,
     ),
     "iree": (
-        _only_ops(f"{_LINALG_ONLY} and IREE's ops", _LINALG_DIALECTS | {"util", "flow", "hal"}, ()),
+        _only_ops(f"{_LINALG_ONLY} and IREE's ops", _LINALG_DIALECTS | {"util", "flow", "hal", "iree_tensor_ext"}, ()),
         _no_encoding,
         _signless_integers,
     ),

@@ -6,51 +6,110 @@ insertion point. One table, op name → arith; an op that it lacks is an Unsuppo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nimble_mlir.errors import UnsupportedOpError
-from nimble_mlir.mlir import arith, ir
+from nimble_mlir.mlir import arith, ir, tensor
 from nimble_mlir.mlir import complex as complex_dialect
 
 from ..base import fail
+from .arithmetic import widened
 from .builders import element_type_of
+from .scalar_rules import SCALAR_RULES
 from .signedness import is_unsigned, reinterpret, signless
 
-__all__ = ["scalar_body"]
+__all__ = ["ordered_bits", "outer_scalars", "scalar_body"]
 
 
-def scalar_body(region: Any, scalars: Sequence[ir.Value]) -> list[ir.Value]:
-    """Emits the region's computation on `scalars` (of the block arguments' element types) and returns its results."""
+def scalar_body(
+    region: Any, scalars: Sequence[ir.Value], outside: Mapping[ir.Value, ir.Value] | None = None
+) -> list[ir.Value]:
+    """Emits the region's computation on `scalars` (of the block arguments' element types) and returns its results.
+
+    `outside` has the scalars of 0-d tensors from outside of the region, which are read in place where it has not.
+    """
     block = region.blocks[0]
-    values: dict[ir.Value, ir.Value] = dict(zip(block.arguments, scalars, strict=True))
+    values: dict[ir.Value, ir.Value] = {**(outside or {}), **dict(zip(block.arguments, scalars, strict=True))}
     results: list[ir.Value] = []
     for op in block.operations:
         operation = op.operation
         # A value from outside of the region is a 0-d tensor.
-        operands = [values[v] if v in values else _outer(v) for v in operation.operands]
+        operands = [values[v] if v in values else tensor.extract(v, []) for v in operation.operands]
         if operation.name in ("stablehlo.return", "func.return"):
             results = operands
             continue
-        rule = _RULES.get(operation.name)
+        rule = _RULES.get(operation.name, _from_table if operation.name in SCALAR_RULES else None)
         if rule is None or operation.results[0].type.rank != 0:
             raise fail(operation, f"'{operation.name}' in the body of a reduction is not supported", UnsupportedOpError)
         values[operation.results[0]] = rule(operation, operands)
     return results
 
 
-def _outer(value: ir.Value) -> ir.Value:
-    from nimble_mlir.mlir import tensor
+def outer_scalars(region: Any) -> dict[ir.Value, ir.Value]:
+    """The scalars of the 0-d tensors from outside that a region reads, extracted at the insertion point."""
+    block = region.blocks[0]
+    inside = {*block.arguments, *(result for op in block.operations for result in op.operation.results)}
+    used = [value for op in block.operations for value in op.operation.operands if value not in inside]
+    return {value: tensor.extract(value, []) for value in dict.fromkeys(used)}
 
-    return tensor.extract(value, [])
+
+def _from_table(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
+    """An op of the table of scalar rules, whose scalars are signless."""
+    plain = [reinterpret(operand, signless(operand.type)) for operand in operands]
+    return reinterpret(SCALAR_RULES[op.name].build(op, plain), element_type_of(op.results[0]))
 
 
 def _constant(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
     element = element_type_of(op.results[0])
     if isinstance(element, ir.ComplexType):
-        raise fail(op, "complex constants in the body of a reduction are not supported", UnsupportedOpError)
+        parts = [arith.constant(element.element_type, part) for part in _complex_parts(op)]
+        return complex_dialect.create_(element, *parts)
     value = op.attributes["value"].get_splat_value().value
     return reinterpret(arith.constant(signless(element), value), element)
+
+
+def _complex_parts(op: Any) -> tuple[float, float]:
+    """The parts of a complex constant, from its text `dense<(1.0,2.0)>`: the bindings cannot read it (LLVM 24 git)."""
+    found = re.search(r"dense<\(([^,]+),([^)]+)\)>", str(op))
+    assert found is not None, op
+    wide = element_type_of(op.results[0]).element_type.width == 64
+    return _number(found[1], wide), _number(found[2], wide)
+
+
+def _number(text: str, wide: bool) -> float:
+    """A float as MLIR prints it: infinities, NaN and the like are bits in hexadecimal."""
+    if not text.strip().startswith("0x"):
+        return float(text)
+    packed = int(text, 16).to_bytes(8 if wide else 4, "little")
+    return struct.unpack("<d" if wide else "<f", packed)[0]
+
+
+def _convert(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
+    source, target = element_type_of(op.operands[0]), element_type_of(op.results[0])
+    plain = reinterpret(operands[0], signless(source))
+    if isinstance(source, ir.FloatType) and isinstance(target, ir.IntegerType):
+        raise fail(op, f"a conversion of {source} to {target} in the body of a reduction is not supported",
+                   UnsupportedOpError)  # fmt: skip
+    return reinterpret(widened(plain, source, target), target)
+
+
+def _bitcast(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
+    source, target = operands[0].type, element_type_of(op.results[0])
+    plain = reinterpret(operands[0], signless(source))
+    bits = plain if plain.type == signless(target) else arith.bitcast(signless(target), plain)
+    return reinterpret(bits, target)
+
+
+def _clamp(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
+    low, value, high = operands
+    element = element_type_of(op.operands[1])
+    below = _LEAST(op, [_GREATEST(op, [low, value]), high]) if not isinstance(element, ir.ComplexType) else None
+    if below is None:
+        raise fail(op, f"'{op.name}' on {element} in the body of a reduction is not supported", UnsupportedOpError)
+    return below
 
 
 def _of(
@@ -88,29 +147,48 @@ def _compare(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
     direction = str(op.attributes["comparison_direction"]).split()[-1].rstrip(">")
     element = operands[0].type
     lhs, rhs = (reinterpret(operand, signless(element)) for operand in operands)
-    if not isinstance(element, ir.IntegerType):
-        if "TOTALORDER" in str(op.attributes.get("compare_type", "")):
-            raise fail(op, "a total order of floats in the body of a reduction is not supported", UnsupportedOpError)
-        return arith.cmpf(_FLOAT_PREDICATES[direction], lhs, rhs)
     predicate = _PREDICATES[direction]
+    if isinstance(element, ir.ComplexType):
+        if predicate > 1:
+            raise fail(op, f"'{op.name}' {direction} on {element} is not supported", UnsupportedOpError)
+        return (complex_dialect.eq if predicate == 0 else complex_dialect.neq)(lhs, rhs)
+    if not isinstance(element, ir.IntegerType):
+        total = "compare_type" in op.attributes and "TOTALORDER" in str(op.attributes["compare_type"])
+        if not total:
+            return arith.cmpf(_FLOAT_PREDICATES[direction], lhs, rhs)
+        return arith.cmpi(predicate, ordered_bits(lhs), ordered_bits(rhs))
     # Booleans are unsigned, too: true is 1, not -1.
     return arith.cmpi(
         predicate + 4 if predicate >= 2 and (is_unsigned(element) or element.width == 1) else predicate, lhs, rhs
     )
 
 
+def ordered_bits(scalar: ir.Value) -> ir.Value:
+    """A signed integer in IEEE 754's total order of a float: the bits of a negative one grow with its magnitude."""
+    integer = ir.IntegerType.get_signless(scalar.type.width)
+    bits = arith.bitcast(integer, scalar)
+    negative = arith.cmpi(_PREDICATES["LT"], bits, arith.constant(integer, 0))
+    return arith.select(negative, arith.xori(bits, arith.constant(integer, (1 << (integer.width - 1)) - 1)), bits)
+
+
 def _select(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
     return arith.select(*operands)
 
+
+_GREATEST = _of(arith.maximumf, arith.maxsi, arith.maxui, arith.ori)
+_LEAST = _of(arith.minimumf, arith.minsi, arith.minui, arith.andi)
 
 Rule = Callable[[Any, Sequence[ir.Value]], ir.Value]
 _RULES: dict[str, Rule] = {
     "stablehlo.add": _of(arith.addf, arith.addi, booleans=arith.ori, complexes=complex_dialect.add),
     "stablehlo.and": _of(None, arith.andi),
+    "stablehlo.bitcast_convert": _bitcast,
+    "stablehlo.clamp": _clamp,
     "stablehlo.compare": _compare,
     "stablehlo.constant": _constant,
-    "stablehlo.maximum": _of(arith.maximumf, arith.maxsi, arith.maxui, arith.ori),
-    "stablehlo.minimum": _of(arith.minimumf, arith.minsi, arith.minui, arith.andi),
+    "stablehlo.convert": _convert,
+    "stablehlo.maximum": _GREATEST,
+    "stablehlo.minimum": _LEAST,
     "stablehlo.multiply": _of(arith.mulf, arith.muli, booleans=arith.andi, complexes=complex_dialect.mul),
     "stablehlo.or": _of(None, arith.ori),
     "stablehlo.select": _select,

@@ -11,6 +11,9 @@ from nimble_mlir.mlir import ir
 __all__ = ["as_signless", "is_unsigned", "reinterpret", "signless"]
 
 
+_CAST = "builtin.unrealized_conversion_cast"
+
+
 def is_unsigned(element: ir.Type) -> bool:
     """Whether an element type is an unsigned integer."""
     return isinstance(element, ir.IntegerType) and element.is_unsigned
@@ -25,7 +28,10 @@ def reinterpret(value: ir.Value, type_: ir.Type) -> ir.Value:
     """The same bits as `type_`: a scalar or tensor of the same shape whose element differs in signedness alone."""
     if value.type == type_:
         return value
-    return ir.Operation.create("builtin.unrealized_conversion_cast", results=[type_], operands=[value]).result
+    owner = value.owner
+    if not isinstance(owner, ir.Block) and owner.name == _CAST and owner.operands[0].type == type_:
+        return owner.operands[0]
+    return ir.Operation.create(_CAST, results=[type_], operands=[value]).result
 
 
 def as_signless(value: ir.Value) -> ir.Value:

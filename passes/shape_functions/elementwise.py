@@ -22,7 +22,7 @@ CHLO_UNARY = """
 CHLO_BINARY = "next_after polygamma zeta".split()
 
 
-@shape_function(*(f"stablehlo.{name}" for name in UNARY + BINARY))
+@shape_function(*(f"stablehlo.{name}" for name in UNARY + BINARY), "stablehlo.map")
 @shape_function(*(f"custom_call:nimble.chlo.{name}" for name in sorted({*CHLO_UNARY, *CHLO_BINARY})))
 def elementwise(ctx: ShapeContext) -> Sequence[Dims]:
     """All operands have the same dims, and so has the result."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from nimble_mlir.dims import DimExpr
 from nimble_mlir.mlir import ir, stablehlo
 
+from .contraction import _integers_or, _padding, window_size
 from .registry import Dims, ShapeContext, shape_function
 
 
@@ -38,3 +39,24 @@ def top_k(ctx: ShapeContext) -> Sequence[Dims]:
     ctx.at_least(size, count, "a last dimension of at least k elements")
     dims = (*ctx.dims(0)[:-1], count)
     return [dims, dims]
+
+
+@shape_function("custom_call:stablehlo.dynamic_top_k")
+def dynamic_top_k(ctx: ShapeContext) -> Sequence[Dims]:
+    """As top_k, with k in the second operand."""
+    dims = (*ctx.dims(0)[:-1], *ctx.sizes(1))
+    return [dims, dims]
+
+
+@shape_function("stablehlo.select_and_scatter")
+def select_and_scatter(ctx: ShapeContext) -> Sequence[Dims]:
+    """The operand's dims; the source has an element for each window, as the result of a window reduction has."""
+    operand, source = ctx.dims(0), ctx.dims(1)
+    rank = len(operand)
+    windows, strides = (_integers_or(ctx, name, [1] * rank) for name in ("window_dimensions", "window_strides"))
+    padding = _padding(ctx, rank)
+    for axis in range(rank):
+        window = DimExpr.constant(windows[axis])
+        size = window_size(operand[axis], window, strides[axis], *padding[axis], base=1, dilation=1)
+        ctx.equal(source[axis], ctx.scope.simplify(size), f"dimension {axis} of the source and the number of windows")
+    return [operand]

@@ -306,3 +306,101 @@ func.func @tie_shape_element(%x: tensor<?xf32>, %s: index) -> tensor<?xf64> {
   %0 = "nimble.tie_shape"(%x, %s) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> tensor<?xf64>
   return %0 : tensor<?xf64>
 }
+
+// -----
+
+func.func @pad_changes_rank(%x: tensor<?xf32>, %v: tensor<f32>, %n: index) {
+  // expected-error @below {{'nimble.pad' op has a result of rank 2, but its operands give rank 1}}
+  %0 = "nimble.pad"(%x, %v, %n, %n, %n) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 1>} : (tensor<?xf32>, tensor<f32>, index, index, index) -> tensor<?x?xf32>
+  return
+}
+
+// -----
+
+func.func @slice_changes_rank(%x: tensor<?xf32>, %n: index) {
+  // expected-error @below {{'nimble.slice' op has a result of rank 0, but its operands give rank 1}}
+  %0 = "nimble.slice"(%x, %n, %n, %n) {operandSegmentSizes = array<i32: 1, 1, 1, 1>} : (tensor<?xf32>, index, index, index) -> tensor<f32>
+  return
+}
+
+// -----
+
+func.func @gather_has_another_rank(%x: tensor<?x4xf32>, %indices: tensor<?x1xi32>, %n: index) {
+  // expected-error @below {{'nimble.gather' op has a result of rank 1, but its operands give rank 2}}
+  %0 = "nimble.gather"(%x, %indices, %n, %n) {
+    dimension_numbers = #stablehlo.gather<offset_dims = [1], collapsed_slice_dims = [0], start_index_map = [0], index_vector_dim = 1>,
+    operandSegmentSizes = array<i32: 1, 1, 2>
+  } : (tensor<?x4xf32>, tensor<?x1xi32>, index, index) -> tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @tie_shape_type(%x: tensor<?xf32>, %s: index) -> tensor<?x?xf32> {
+  // expected-error @below {{'nimble.tie_shape' op has 1 sizes, but its result has 2 dynamic dimensions}}
+  %0 = "nimble.tie_shape"(%x, %s) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> tensor<?x?xf32>
+  return %0 : tensor<?x?xf32>
+}
+
+// -----
+
+func.func @tie_shape_element(%x: tensor<?xf32>, %s: index) -> tensor<?xf64> {
+  // expected-error @below {{'nimble.tie_shape' op changes the type from tensor<?xf32> to tensor<?xf64>}}
+  %0 = "nimble.tie_shape"(%x, %s) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> tensor<?xf64>
+  return %0 : tensor<?xf64>
+}
+
+// -----
+
+func.func @bind_lacks_a_size(%x: tensor<?x4xf32, #nimble.dims<[@n, 4]>>) {
+  // expected-error @below {{'nimble.bind' op has 0 sizes, but its tensor has 1 dynamic dimensions}}
+  %0 = "nimble.bind"(%x) {operandSegmentSizes = array<i32: 1, 0>} : (tensor<?x4xf32, #nimble.dims<[@n, 4]>>) -> !nimble.binding
+  return
+}
+
+// -----
+
+func.func @kernel_lacks_a_result(%x: tensor<4xf32>, %n: index) {
+  %0 = "nimble.bind"(%x) {operandSegmentSizes = array<i32: 1, 0>} : (tensor<4xf32>) -> !nimble.binding
+  // expected-error @below {{'nimble.kernel' op has 0 results, but 1 outputs}}
+  "nimble.kernel"(%0, %n) ({
+  ^bb0(%w: index, %a: tensor<4xf32>):
+    "nimble.kernel_yield"(%0) {operandSegmentSizes = array<i32: 1>} : (!nimble.binding) -> ()
+  }) {operandSegmentSizes = array<i32: 0, 1, 1>, resultSegmentSizes = array<i32: 0>} : (!nimble.binding, index) -> ()
+  return
+}
+
+// -----
+
+func.func @kernel_lacks_an_argument(%x: tensor<4xf32>, %n: index) {
+  %0 = "nimble.bind"(%x) {operandSegmentSizes = array<i32: 1, 0>} : (tensor<4xf32>) -> !nimble.binding
+  // expected-error @below {{'nimble.kernel' op has a body that is not one block of 2 arguments: an index, inputs and outputs}}
+  %1 = "nimble.kernel"(%0, %n) ({
+  ^bb0(%w: index):
+    "nimble.kernel_yield"(%0) {operandSegmentSizes = array<i32: 1>} : (!nimble.binding) -> ()
+  }) {operandSegmentSizes = array<i32: 0, 1, 1>, resultSegmentSizes = array<i32: 1>} : (!nimble.binding, index) -> !nimble.binding
+  return
+}
+
+// -----
+
+func.func @kernel_has_an_argument_of_another_type(%x: tensor<4xf32>, %n: index) {
+  %0 = "nimble.bind"(%x) {operandSegmentSizes = array<i32: 1, 0>} : (tensor<4xf32>) -> !nimble.binding
+  // expected-error @below {{'nimble.kernel' op has a body that takes tensor<5xf32> for a tensor of type tensor<4xf32>}}
+  %1 = "nimble.kernel"(%0, %n) ({
+  ^bb0(%w: index, %a: tensor<5xf32>):
+    "nimble.kernel_yield"(%0) {operandSegmentSizes = array<i32: 1>} : (!nimble.binding) -> ()
+  }) {operandSegmentSizes = array<i32: 0, 1, 1>, resultSegmentSizes = array<i32: 1>} : (!nimble.binding, index) -> !nimble.binding
+  return
+}
+
+// -----
+
+func.func @kernel_of_a_passed_binding(%b: !nimble.binding, %n: index) {
+  // expected-error @below {{'nimble.kernel' op has an operand that is not the result of 'nimble.bind'}}
+  %1 = "nimble.kernel"(%b, %n) ({
+  ^bb0(%w: index, %a: tensor<5xf32>):
+    "nimble.kernel_yield"(%b) {operandSegmentSizes = array<i32: 1>} : (!nimble.binding) -> ()
+  }) {operandSegmentSizes = array<i32: 0, 1, 1>, resultSegmentSizes = array<i32: 1>} : (!nimble.binding, index) -> !nimble.binding
+  return
+}

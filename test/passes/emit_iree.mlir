@@ -117,3 +117,48 @@ func.func @in_body(%n: index, %x: f32) -> f32 {
   }
   return %0 : f32
 }
+
+// -----
+
+// A kernel is one dispatch. What it updates is tied to its result; a tensor without contents is none of its operands.
+// Constants are cloned into it, other scalars are operands.
+// CHECK-LABEL: func.func @kernel
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<?xf32>, %[[Y:[^:]*]]: tensor<?xf32>, %[[N:[^:]*]]: index, %[[F:[^:]*]]: f32
+// CHECK:         %[[R:.*]]:2 = "flow.dispatch.workgroups"(%[[N]], %[[X]], %[[Y]], %[[F]], %[[N]], %[[N]], %[[N]], %[[N]], %[[N]], %[[N]], %[[N]])
+// CHECK:         ^bb0(%[[A:.*]]: !iree_tensor_ext.dispatch.tensor<readonly:tensor<?xf32>>, %[[B:.*]]: !iree_tensor_ext.dispatch.tensor<readwrite:tensor<?xf32>>, %[[S:.*]]: f32, %{{.*}}: index, %{{.*}}: index, %{{.*}}: index, %[[C:.*]]: !iree_tensor_ext.dispatch.tensor<writeonly:tensor<?xf32>>):
+// CHECK:           %[[ONE:.*]] = arith.constant 1 : index
+// CHECK:           %[[W:.*]] = "flow.dispatch.workgroup.id"() {dimension = 0 : index}
+// CHECK:           %[[IN:.*]] = "iree_tensor_ext.dispatch.tensor.load"(%[[A]]
+// CHECK:           %[[OUT:.*]] = "iree_tensor_ext.dispatch.tensor.load"(%[[B]]
+// CHECK:           tensor.empty
+// CHECK:           %[[AT:.*]] = arith.addi %[[W]], %[[ONE]]
+// CHECK:           tensor.extract %[[IN]][%[[AT]]]
+// CHECK:           %[[NEW:.*]] = tensor.insert %[[S]] into %[[OUT]][%[[W]]]
+// CHECK:           "iree_tensor_ext.dispatch.tensor.store"(%[[NEW]], %[[B]]
+// CHECK:           "iree_tensor_ext.dispatch.tensor.store"(%{{.*}}, %[[C]]
+// CHECK:           "flow.return"() : () -> ()
+// CHECK:           "flow.return"(%{{.*}}, %{{.*}}, %{{.*}}) : (index, index, index) -> ()
+// CHECK:         tied_operands = [1 : index, -1 : index]
+// An unused result is kept: IREE would have nowhere to put it.
+// CHECK:         "util.optimization_barrier"(%[[R]]#1)
+// CHECK-NOT:     nimble.
+// CHECK:         return %[[R]]#0
+func.func @kernel(%x: tensor<?xf32>, %y: tensor<?xf32>, %n: index, %f: f32) -> tensor<?xf32> {
+  %c1 = arith.constant 1 : index
+  %e = tensor.empty(%n) : tensor<?xf32>
+  %0 = "nimble.bind"(%x, %n) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> !nimble.binding
+  %1 = "nimble.bind"(%y, %n) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> !nimble.binding
+  %2 = "nimble.bind"(%e, %n) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> !nimble.binding
+  %3:2 = "nimble.kernel"(%0, %1, %2, %n) ({
+  ^bb0(%w: index, %a: tensor<?xf32>, %b: tensor<?xf32>, %c: tensor<?xf32>):
+    %at = arith.addi %w, %c1 : index
+    %old = tensor.extract %a[%at] : tensor<?xf32>
+    %new = tensor.insert %f into %b[%w] : tensor<?xf32>
+    %other = tensor.insert %old into %c[%w] : tensor<?xf32>
+    %4 = "nimble.bind"(%new, %n) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> !nimble.binding
+    %5 = "nimble.bind"(%other, %n) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> !nimble.binding
+    "nimble.kernel_yield"(%4, %5) {operandSegmentSizes = array<i32: 2>} : (!nimble.binding, !nimble.binding) -> ()
+  }) {operandSegmentSizes = array<i32: 1, 2, 1>, resultSegmentSizes = array<i32: 2>} : (!nimble.binding, !nimble.binding, !nimble.binding, index) -> (!nimble.binding, !nimble.binding)
+  %6 = "nimble.unbind"(%3#0) : (!nimble.binding) -> tensor<?xf32>
+  return %6 : tensor<?xf32>
+}

@@ -1,4 +1,5 @@
-"""How JAX lowers what nimble lowers itself: rules of our own for the primitives that JAX lowers to LAPACK calls.
+"""How JAX lowers what nimble lowers itself: rules of our own for the primitives that JAX lowers to
+LAPACK calls, and for what its form for the CPU is slow as.
 
 `lower` gives JAX the rules by `LoweringParameters(override_lowering_rules=…)`, which `Lowered` takes only as the private
 argument `_private_parameters`: the public registry of rules would change what JAX itself computes on the CPU. geqrf and
@@ -13,9 +14,11 @@ from typing import Any
 from jax import lax
 from jax._src.lax import linalg as lax_linalg
 from jax.extend import source_info_util
+from jax.extend.random import threefry2x32_p
 from jax.interpreters import mlir
 
 from .linalg import ALGORITHMS
+from .random import threefry2x32
 
 __all__ = ["lower"]
 
@@ -26,7 +29,8 @@ def lower(traced: Any) -> Any:
 
 
 def _rules() -> Any:
-    return tuple((_primitive(name), _rule(*entry)) for name, entry in ALGORITHMS.items())
+    algorithms = tuple((_primitive(name), _rule(*entry)) for name, entry in ALGORITHMS.items())
+    return (*algorithms, (threefry2x32_p, _rule(threefry2x32, True)))
 
 
 def _primitive(name: str) -> Any:

@@ -1,7 +1,7 @@
 """A JAX-lowered module into a portable artifact that the other MLIR distribution reads.
 
 In: an `ir.Module` in jaxlib's context, with CHLO, Shardy and JAX's own marks. Out: StableHLO as portable artifact bytes,
-in which a `chlo.X` is a `stablehlo.custom_call @nimble.chlo.X` with its attributes in a dictionary, and no `sdy` is left.
+in which no `chlo` (chlo.py) and no `sdy` is left.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from jax.extend.mlir.dialects import stablehlo
 
 from nimble_mlir.errors import CaptureError, NimbleError, UnsupportedOpError
 
-__all__ = ["CHLO_PREFIX", "to_portable_artifact"]
+from .chlo import CHLO_PREFIX, replace_chlo
 
-CHLO_PREFIX = "nimble.chlo."
+__all__ = ["to_portable_artifact"]
 
 
 def to_portable_artifact(module: Any, reader_version: str) -> bytes:
@@ -56,20 +56,6 @@ def _walk(operation: Any) -> Iterator[Any]:
                 yield from _walk(op.operation)
 
 
-def _chlo_to_custom_call(op: Any) -> None:
-    with ir.InsertionPoint(op), op.location:
-        call = stablehlo.CustomCallOp(
-            [result.type for result in op.results],
-            list(op.operands),
-            CHLO_PREFIX + op.name.removeprefix("chlo."),
-            backend_config=ir.DictAttr.get({name: op.attributes[name] for name in op.attributes}),
-            api_version=ir.IntegerAttr.get(ir.IntegerType.get_signless(32), 4),
-        )
-    for before, after in zip(op.results, call.results, strict=True):
-        before.replace_all_uses_with(after)
-    op.erase()
-
-
 def _drop_sdy(op: Any) -> None:
     # Capture refuses shardings over several devices beforehand: what is left are annotations that JAX adds to key
     # arrays and the like on one device.
@@ -78,7 +64,7 @@ def _drop_sdy(op: Any) -> None:
     op.erase()
 
 
-_REWRITES: dict[str, Callable[[Any], None]] = {"chlo": _chlo_to_custom_call, "sdy": _drop_sdy}
+_REWRITES: dict[str, Callable[[Any], None]] = {"chlo": replace_chlo, "sdy": _drop_sdy}
 
 
 def _drop_shardings(function: Any) -> None:

@@ -41,3 +41,46 @@ func.func @top_k(%x: tensor<?x?xf32> {nimble.name = "x"}) {
   %0:2 = stablehlo.custom_call @nimble.chlo.top_k(%x) {api_version = 4 : i32, backend_config = {k = 3 : i64}} : (tensor<?x?xf32>) -> (tensor<?x3xf32>, tensor<?x3xi32>)
   return
 }
+
+// -----
+
+// CHECK-LABEL: func.func @dynamic_top_k
+// CHECK:         stablehlo.custom_call @stablehlo.dynamic_top_k{{.*}} -> (tensor<?x?xf32, #nimble.dims<[@b, @k]>>, tensor<?x?xi32, #nimble.dims<[@b, @k]>>)
+func.func @dynamic_top_k(%k: tensor<i32> {jax.global_constant = "k"}, %x: tensor<?x?xf32> {nimble.dims = [@b, "k + 2"]}) attributes {nimble.symbols = {b = {}, k = {}}} {
+  %0:2 = stablehlo.custom_call @stablehlo.dynamic_top_k(%x, %k) : (tensor<?x?xf32>, tensor<i32>) -> (tensor<?x?xf32>, tensor<?x?xi32>)
+  return
+}
+
+// -----
+
+// CHECK-LABEL: func.func @select_and_scatter
+// CHECK:         "stablehlo.select_and_scatter"
+// CHECK:         -> tensor<?x20xf32, #nimble.dims<[@x_0, 20]>>
+func.func @select_and_scatter(%x: tensor<?x20xf32> {nimble.name = "x"}, %s: tensor<?x9xf32> {nimble.name = "s"}, %z: tensor<f32>) {
+  %0 = "stablehlo.select_and_scatter"(%x, %s, %z) <{window_dimensions = array<i64: 1, 3>, window_strides = array<i64: 1, 2>}> ({
+  ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+    %1 = stablehlo.compare GE, %a, %b : (tensor<f32>, tensor<f32>) -> tensor<i1>
+    stablehlo.return %1 : tensor<i1>
+  }, {
+  ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+    %1 = stablehlo.add %a, %b : tensor<f32>
+    stablehlo.return %1 : tensor<f32>
+  }) : (tensor<?x20xf32>, tensor<?x9xf32>, tensor<f32>) -> tensor<?x20xf32>
+  return
+}
+
+// -----
+
+func.func @select_and_scatter_of_another_size(%x: tensor<?xf32> {nimble.dims = ["2*n"]}, %s: tensor<?xf32> {nimble.dims = ["n + 1"]}, %z: tensor<f32>) attributes {nimble.symbols = {n = {min = 1}}} {
+  // expected-error @below {{'stablehlo.select_and_scatter' needs equal sizes, but dimension 0 of the source and the number of windows are 'n + 1' and 'n'}}
+  %0 = "stablehlo.select_and_scatter"(%x, %s, %z) <{window_dimensions = array<i64: 2>, window_strides = array<i64: 2>}> ({
+  ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+    %1 = stablehlo.compare GE, %a, %b : (tensor<f32>, tensor<f32>) -> tensor<i1>
+    stablehlo.return %1 : tensor<i1>
+  }, {
+  ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+    %1 = stablehlo.add %a, %b : tensor<f32>
+    stablehlo.return %1 : tensor<f32>
+  }) : (tensor<?xf32>, tensor<?xf32>, tensor<f32>) -> tensor<?xf32>
+  return
+}

@@ -157,3 +157,10 @@ def test_x64_programs_hold_64_bits():
         out = m(x)
     assert out.dtype == np.float64
     assert np.array_equal(out, x / 3)
+
+
+def test_a_function_without_arguments() -> None:
+    module = nm.compile(lambda: (jnp.arange(5), jax.lax.broadcasted_iota(jnp.float32, (2, 3), 1)), ())
+    counted, columns = module()
+    np.testing.assert_array_equal(counted, np.arange(5))
+    np.testing.assert_array_equal(columns, [[0.0, 1.0, 2.0]] * 2)

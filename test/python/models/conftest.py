@@ -10,7 +10,14 @@ import pytest
 from support.checker import CompiledProgram
 from support.programs import PROGRAMS
 
-from models import linear_algebra, networks, shapes, tensor_ops  # noqa: F401 - importing them registers their programs
+from models import (  # noqa: F401 - importing them registers their programs
+    elementwise_ops,
+    indexing_ops,
+    linear_algebra,
+    networks,
+    shapes,
+    tensor_ops,
+)
 
 # The reference needs no fast code: most of the time of a test is XLA compiling for one more size. Read when JAX makes
 # its first client, so a process that has used JAX before is as it was.

@@ -28,7 +28,7 @@ EXTERNAL: dict[str, set[str]] = {
     "package": set(),
     "cli": {"click", "rich"},
     "api": set(),
-    "capture": {"jax", "numpy"},
+    "capture": {"jax", "jaxlib", "numpy"},
     "driver": {"numpy", "rich"},
     "passes": {"numpy"},
     "dialects": {"numpy", "ml_dtypes"},

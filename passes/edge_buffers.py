@@ -1,0 +1,102 @@
+"""Buffers of their own for what meets at the edges of control flow: a workaround for two bugs of IREE 3.13.
+
+1. IREE packs the results of several dispatches into one allocation, and where two values that meet at an edge lie in the
+   same one, it reads both from the offset of the first. Behind an optimization barrier each is a buffer.
+2. Where one buffer goes to two block arguments of an edge, and nothing uses it afterwards, the second gets a null
+   reference: its VM moves the register twice. So the second is copied, by a kernel that nothing can fold away.
+
+test/python/models/test_workarounds.py has both programs, and fails when IREE has been mended.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from nimble_mlir.mlir import arith, ir, linalg
+
+from .regions import terminator
+
+__all__ = ["APART", "barrier", "copy_duplicates", "edges"]
+
+# On the `nimble.tie_shape` of a value that meets others at an edge of control flow.
+APART = "nimble.apart"
+
+# Where the first values of the carries stand among the operands of a loop.
+_FIRST_INIT = {"scf.for": 3, "scf.while": 0}
+
+
+def edges(op: Any) -> list[tuple[Any, int]]:
+    """The ops whose operands, from a position on, go to the block arguments or results of the control flow `op`."""
+    if op.name in _FIRST_INIT:
+        return [(op, _FIRST_INIT[op.name]), (terminator(list(op.regions)[-1].blocks[0]), 0)]
+    if op.name == "scf.if":
+        return [(terminator(block), 0) for region in op.regions for block in region.blocks]
+    return []
+
+
+def barrier(value: ir.Value) -> ir.Value:
+    """`value` as IREE cannot look through."""
+    return ir.Operation.create("util.optimization_barrier", results=[value.type], operands=[value]).result
+
+
+def copy_duplicates(op: Any) -> None:
+    """Copies what goes over an edge of the control flow `op` for the second time.
+
+    What an iteration or a branch yields is compared as it stands here. Of the first values of a loop, those of one size
+    and element type are taken to be equal: IREE finds out that `0 + x` is `x` later. They are copied once a loop.
+    """
+    for edge, first in edges(op):
+        seen: list[Any] = []
+        for index in range(first, len(edge.operands)):
+            value = edge.operands[index]
+            if not isinstance(value.type, ir.RankedTensorType):
+                continue
+            key = _source(value) if edge != op else _buffer_type(value.type)
+            if key not in seen:
+                seen.append(key)
+                continue
+            with ir.InsertionPoint(edge), edge.location:
+                edge.operands[index] = _copy(value)
+
+
+def _buffer_type(type_: ir.RankedTensorType) -> tuple[ir.Type, int | None]:
+    return type_.element_type, prod(type_.shape) if type_.has_static_shape else None
+
+
+# Ops whose result is the buffer of their first operand.
+_VIEWS = frozenset("nimble.tie_shape tensor.cast tensor.collapse_shape tensor.expand_shape tensor.reshape".split())
+
+
+def _source(value: ir.Value) -> ir.Value:
+    while not isinstance(value.owner, ir.Block) and value.owner.name in _VIEWS:
+        value = value.owner.operation.operands[0]
+    return value
+
+
+def _copy(value: ir.Value) -> ir.Value:
+    """The same elements in another buffer, behind a tie of its own."""
+    tie = value.owner.operation
+    assert tie.name == "nimble.tie_shape", tie
+    type_ = value.type
+    i1 = ir.IntegerType.get_signless(1)
+    always = barrier(arith.constant(i1, 1))
+    out = ir.Operation.create("tensor.empty", results=[type_], operands=list(tie.operands)[1:]).result
+    identity = ir.AffineMapAttr.get(ir.AffineMap.get_identity(type_.rank))
+    parallel = [ir.Attribute.parse("#linalg.iterator_type<parallel>")] * type_.rank
+    copy = linalg.GenericOp([type_], [value], [out], ir.ArrayAttr.get([identity] * 2), ir.ArrayAttr.get(parallel))
+    block = copy.regions[0].blocks.append(type_.element_type, type_.element_type)
+    with ir.InsertionPoint(block):
+        linalg.YieldOp([arith.select(always, block.arguments[0], _zero(type_.element_type))])
+    attributes = {name: tie.attributes[name] for name in tie.attributes}
+    operands = [copy.results[0], *list(tie.operands)[1:]]
+    return ir.Operation.create("nimble.tie_shape", results=[type_], operands=operands, attributes=attributes).result
+
+
+def _zero(element: ir.Type) -> ir.Value:
+    if isinstance(element, ir.ComplexType):
+        part = ir.FloatAttr.get(element.element_type, 0.0)
+        return ir.Operation.create(
+            "complex.constant", results=[element], attributes={"value": ir.ArrayAttr.get([part, part])}
+        ).result
+    return arith.constant(element, 0 if isinstance(element, ir.IntegerType) else 0.0)

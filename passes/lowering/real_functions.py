@@ -1,0 +1,328 @@
+"""Elementary functions of real scalars that IREE 3.13 has not for f64, or computes too roughly for f32.
+
+IREE links no C library: an f64 sine fails there with "failed to link executable"; its f32 arctangent is off by 2e-6, its
+f32 sine by more with every turn. Each function here takes an f32 or f64 and computes in f64, which leaves an f32 right
+to the last bit or nearly so. exp and log of an f64 are IREE's own, good to an ulp.
+
+Sources: S. Gal, W. Kahan and the freely available FDLIBM (Sun Microsystems, 1993) for the reductions and coefficients.
+"""
+
+from __future__ import annotations
+
+import math as host
+from collections.abc import Callable
+
+from nimble_mlir.mlir import arith, ir, math, scf
+
+from .real import Real, bits_of, from_bits, where
+
+__all__ = ["atan2", "cbrt", "cos", "expm1", "fmod", "log1p", "power", "sin", "sin_cos", "tan", "tanh"]
+
+_PI = host.pi
+_SMALLEST_NORMAL = 2.0**-1022
+# Adding and subtracting it rounds a double to an integer, whose low bits then are those of the sum.
+_ROUND = 1.5 * 2.0**52
+
+
+def in_double(function: Callable[..., Real]) -> Callable[..., Real]:
+    """Computes in f64 and rounds the result to the type of the arguments."""
+
+    def call(*arguments: Real) -> Real:
+        f64, own = ir.F64Type.get(), arguments[0].type
+        if own == f64:
+            return function(*arguments)
+        wide = [Real(arith.extf(f64, argument.value)) for argument in arguments]
+        return Real(arith.truncf(own, function(*wide).value))
+
+    return call
+
+
+# pi/2 in parts of 33 bits, so that products with integers below 2**20 are exact.
+_HALF_PI = (1.57079632673412561417e00, 6.07710050630396597660e-11, 2.02226624871116645580e-21)
+_HALF_PI_REST = 8.47842766036889956997e-32
+_SIN = (
+    1.58969099521155010221e-10, -2.50507602534068634195e-08, 2.75573137070700676789e-06, -1.98412698298579493134e-04,
+    8.33333333332248946124e-03, -1.66666666666666324348e-01,
+)  # fmt: skip
+_COS = (
+    -1.13596475577881948265e-11, 2.08757232129817482790e-09, -2.75573143513906633035e-07, 2.48015872894767294178e-05,
+    -1.38888888888741095749e-03, 4.16666666666666019037e-02,
+)  # fmt: skip
+
+
+def _reduced(x: Real) -> tuple[Real, Real, ir.Value]:
+    """x = n pi/2 + (r + rest) with |r| <= pi/4; n as an i64 of which the low two bits count."""
+    rounded = x * (2 / _PI) + _ROUND
+    n = rounded - _ROUND
+    first = x - n * _HALF_PI[0]
+    second = first - n * _HALF_PI[1]
+    carried = (first - second) - n * _HALF_PI[1]
+    third = second - n * _HALF_PI[2]
+    carried = carried + ((second - third) - n * _HALF_PI[2]) - n * _HALF_PI_REST
+    r = third + carried
+    return r, (third - r) + carried, bits_of(rounded)
+
+
+def _bit(bits: ir.Value, position: int) -> ir.Value:
+    one = arith.constant(bits.type, 1 << position)
+    return arith.cmpi(1, arith.andi(bits, one), arith.constant(bits.type, 0))
+
+
+def _sin_cos(x: Real) -> tuple[Real, Real]:
+    r, rest, n = _reduced(x)
+    z = r * r
+    cube = z * r
+    sine = r - ((z * (0.5 * rest - cube * z.horner(_SIN[:-1])) - rest) - cube * _SIN[-1])
+    half = 0.5 * z
+    head = 1.0 - half
+    cosine = head + (((1.0 - head) - half) + (z * (z * z.horner(_COS)) - r * rest))
+    odd = _bit(n, 0)
+    sine, cosine = where(odd, cosine, sine), where(odd, sine, cosine)
+    negate_cosine = arith.xori(odd, _bit(n, 1))
+    return where(_bit(n, 1), -sine, sine), where(negate_cosine, -cosine, cosine)
+
+
+@in_double
+def sin(x: Real) -> Real:
+    """The sine, exact to an ulp up to |x| = 1.6e6; beyond, the error grows with x."""
+    return where(x.is_("eq", 0.0), x, _sin_cos(x)[0])
+
+
+@in_double
+def cos(x: Real) -> Real:
+    """The cosine, as the sine."""
+    return _sin_cos(x)[1]
+
+
+@in_double
+def tan(x: Real) -> Real:
+    """The tangent: sine over cosine."""
+    sine, cosine = _sin_cos(x)
+    return where(x.is_("eq", 0.0), x, sine / cosine)
+
+
+def sin_cos(x: Real) -> tuple[Real, Real]:
+    """Sine and cosine by one reduction."""
+    f64, own = ir.F64Type.get(), x.type
+    if own == f64:
+        return _sin_cos(x)
+    both = _sin_cos(Real(arith.extf(f64, x.value)))
+    return Real(arith.truncf(own, both[0].value)), Real(arith.truncf(own, both[1].value))
+
+
+# FDLIBM's s_atan.c, for |t| < 7/16: odd powers from t**3 on, highest first.
+_ATAN = (
+    1.62858201153657823623e-02, -3.65315727442169155270e-02, 4.97687799461593236017e-02, -5.83357013379057348645e-02,
+    6.66107313738753120669e-02, -7.69187620504482999495e-02, 9.09088713343650656196e-02, -1.11111104054623557880e-01,
+    1.42857142725034663711e-01, -1.99999999998764832476e-01, 3.33333333333329318027e-01,
+)  # fmt: skip
+_PI_LOW = 1.2246467991473531772e-16
+
+
+@in_double
+def atan2(y: Real, x: Real) -> Real:
+    """The angle of (x, y), with the signs of zeros as in C's atan2."""
+    size_x, size_y = abs(x), abs(y)
+    steep = size_y.is_("gt", size_x)
+    low, high = where(steep, size_x, size_y), where(steep, size_y, size_x)
+    # Both infinite is the same as both 1, both 0 as 0 over 1; halves, lest a sum overflows.
+    infinite = low.is_("eq", float("inf"))
+    scale = where(high.is_("gt", 1e300), high.constant(0.5), 1.0)
+    low = where(infinite, 1.0, low * scale)
+    high = where(infinite, 1.0, where(high.is_("eq", 0.0), 1.0, high * scale))
+    low = where(size_y.is_nan(), size_y, where(size_x.is_nan(), size_x, low))
+    turned = (low / high).is_("gt", host.tan(_PI / 8))
+    t = where(turned, low - high, low) / where(turned, low + high, high)
+    z = t * t
+    small = t - t * (z * z.horner(_ATAN))
+    quarter = where(turned, small + (_PI / 4) + _PI_LOW / 4, small)
+    angle = where(steep, (_PI / 2) - (quarter - _PI_LOW / 2), quarter)
+    angle = where(x.is_negative(), _PI - (angle - _PI_LOW), angle)
+    return angle.with_sign_of(y)
+
+
+@in_double
+def log1p(x: Real) -> Real:
+    """log(1 + x), with what 1 + x loses put back."""
+    u = 1.0 + x
+    corrected = u.log() + (x - (u - 1.0)) / u
+    plain = arith.ori(u.is_("eq", float("inf")), u.is_("eq", 0.0))
+    return where(x.is_("eq", 0.0), x, where(plain, u.log(), corrected))
+
+
+def expm1(x: Real) -> Real:
+    """exp(x) - 1, accurate near 0."""
+    return Real(math.expm1(x.value))
+
+
+@in_double
+def tanh(x: Real) -> Real:
+    """The hyperbolic tangent by expm1."""
+    size = abs(x)
+    t = expm1(size * 2.0)
+    result = where(size.is_("gt", 22.0), 1.0, t / (t + 2.0))
+    return where(x.is_nan(), x, result.with_sign_of(x))
+
+
+@in_double
+def cbrt(x: Real) -> Real:
+    """The cube root: by logarithms, then one step of Newton's."""
+    size = abs(x)
+    root = (size.log() * (1 / 3)).exp()
+    root = root - (root - (size / root) / root) * (1 / 3)
+    finite = arith.andi(size.is_("ge", _SMALLEST_NORMAL), size.is_("lt", float("inf")))
+    return where(finite, root.with_sign_of(x), x)
+
+
+def power(x: Real, y: Real) -> Real:
+    """x to the power of y, with C's values for zeros, infinities and negative x."""
+    return in_double(_power_of_narrow if x.type.width < 64 else _power)(x, y)
+
+
+def _power_of_narrow(x: Real, y: Real) -> Real:
+    return _signed_power(x, y, (abs(x).log() * y).exp())
+
+
+def _power(x: Real, y: Real) -> Real:
+    """exp(y log|x|) with 70 bits of the logarithm and of the product."""
+    size = abs(x)
+    high, low = _long_log(size)
+    product, error = _long_product(y, high)
+    error = error + y * low
+    # exp(p + e) = exp(p) (1 + e); where p alone decides, e may be inf - inf.
+    result = product.exp()
+    corrected = result + result * error
+    usable = arith.andi(abs(product).is_("lt", 800.0), result.is_("lt", float("inf")))
+    usable = arith.andi(usable, arith.andi(size.is_("ge", _SMALLEST_NORMAL), size.is_("lt", float("inf"))))
+    plain = (size.log() * y).exp()
+    return _signed_power(x, y, where(usable, corrected, plain))
+
+
+def _signed_power(x: Real, y: Real, of_size: Real) -> Real:
+    half = y * 0.5
+    whole = _floor(y).is_("eq", y)
+    odd = arith.andi(whole, _floor(half).is_("ne", half))
+    signed = where(arith.andi(odd, x.is_negative()), -of_size, of_size)
+    finite_negative = arith.andi(x.is_("lt", 0.0), x.is_("gt", float("-inf")))
+    undefined = arith.andi(finite_negative, _floor(y).is_("ne", y))
+    result = where(undefined, float("nan"), signed)
+    infinite_y = abs(y).is_("eq", float("inf"))
+    one = arith.ori(y.is_("eq", 0.0), x.is_("eq", 1.0))
+    one = arith.ori(one, arith.andi(infinite_y, abs(x).is_("eq", 1.0)))
+    return where(one, 1.0, result)
+
+
+def _floor(x: Real) -> Real:
+    return Real(math.floor(x.value))
+
+
+def _split(x: Real) -> tuple[Real, Real]:
+    """x as the sum of two doubles of at most 27 bits, so that products of such parts are exact, fused or not."""
+    mask = arith.constant(ir.IntegerType.get_signless(64), -(1 << 27))
+    high = from_bits(arith.andi(bits_of(x), mask), x.type)
+    return high, x - high
+
+
+def _long_product(x: Real, y: Real) -> tuple[Real, Real]:
+    """x * y as a sum of two doubles."""
+    x1, x2 = _split(x)
+    y1, y2 = _split(y)
+    head = x1 * y1
+    tail = (x1 * y2 + x2 * y1) + x2 * y2
+    total = head + tail
+    return total, tail - (total - head)
+
+
+_LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # the first has 32 bits
+
+
+def _long_log(x: Real) -> tuple[Real, Real]:
+    """The logarithm of a positive finite x as a sum of two doubles: log(2**k m) = k log 2 + 2 artanh((m-1)/(m+1))."""
+    i64 = ir.IntegerType.get_signless(64)
+    tiny = x.is_("lt", 2.0**-1000)
+    scaled = where(tiny, x * 2.0**200, x)
+    bits = bits_of(scaled)
+    # Moves the bounds of m to sqrt(1/2) … sqrt(2).
+    moved = arith.addi(bits, arith.constant(i64, 0x3FF0000000000000 - 0x3FE6A09E667F3BCD))
+    exponent = arith.subi(arith.shrui(moved, arith.constant(i64, 52)), arith.constant(i64, 1023))
+    mantissa = arith.addi(
+        arith.andi(moved, arith.constant(i64, (1 << 52) - 1)), arith.constant(i64, 0x3FE6A09E667F3BCD)
+    )
+    m = from_bits(mantissa, x.type)
+    k = Real(arith.sitofp(x.type, exponent)) - where(tiny, x.constant(200.0), 0.0)
+    above = m - 1.0
+    below = m + 1.0
+    lost = above - (below - 2.0)  # what m + 1 rounds off, exactly
+    s = above / below
+    s1, s2 = _split(s)
+    b1, b2 = _split(below)
+    rest = (((above - s1 * b1) - s1 * b2) - s2 * b1) - s2 * b2 - s * lost
+    s_low = rest / below
+    z = s * s
+    # log m = 2 s + 2 s**3/3 + s**5 (2/5 + 2/7 z + …)
+    series = z.horner(tuple(2.0 / power for power in range(23, 3, -2)))
+    cube, cube_low = _long_product(z, s)
+    third, third_low = _long_product(cube, x.constant(2 / 3))
+    cube_low = cube_low + _square_error(s, z) * s + 3.0 * z * s_low
+    third_low = third_low + cube_low * (2 / 3) + cube * _TWO_THIRDS_REST
+    tail = third_low + cube * z * series + s_low * 2.0 + k * _LN2_LOW
+    high, low = _two_sum(k * _LN2_HIGH, s * 2.0)
+    high, more = _two_sum(high, third)
+    low = low + more + tail
+    total = high + low
+    return total, low - (total - high)
+
+
+_TWO_THIRDS_REST = 3.7007434154171883e-17  # what the double 2/3 lacks of two thirds
+
+
+def _square_error(s: Real, square: Real) -> Real:
+    s1, s2 = _split(s)
+    return ((s1 * s1 - square) + 2.0 * (s1 * s2)) + s2 * s2
+
+
+def _two_sum(a: Real, b: Real) -> tuple[Real, Real]:
+    total = a + b
+    virtual = total - a
+    return total, (a - (total - virtual)) + (b - virtual)
+
+
+@in_double
+def fmod(x: Real, y: Real) -> Real:
+    """The remainder of x / y with the sign of x, exact, by subtracting y times powers of two."""
+    divisor = abs(y)
+    loop = scf.WhileOp([x.type], [abs(x).value])
+    before = loop.regions[0].blocks.append(x.type)
+    with ir.InsertionPoint(before):
+        rest = Real(before.arguments[0])
+        possible = arith.andi(divisor.is_("gt", 0.0), divisor.is_("lt", float("inf")))
+        again = arith.andi(arith.andi(rest.is_("ge", divisor), rest.is_("lt", float("inf"))), possible)
+        scf.ConditionOp(again, [rest.value])
+    after = loop.regions[1].blocks.append(x.type)
+    with ir.InsertionPoint(after):
+        rest = Real(after.arguments[0])
+        scf.YieldOp([_subtracted(rest, divisor).value])
+    rest = Real(loop.results[0]).with_sign_of(x)
+    undefined = arith.ori(y.is_("eq", 0.0), abs(x).is_("eq", float("inf")))
+    undefined = arith.ori(undefined, arith.ori(x.is_nan(), y.is_nan()))
+    return where(undefined, float("nan"), rest)
+
+
+def _subtracted(rest: Real, divisor: Real) -> Real:
+    """rest minus the largest divisor * 2**k that it holds, 0 <= k: exact, for both have the same exponent or nearly."""
+    i64 = ir.IntegerType.get_signless(64)
+    shift = arith.constant(i64, 52)
+    apart = arith.subi(arith.shrui(bits_of(rest), shift), arith.shrui(bits_of(divisor), shift))
+    # A product with a power of two is exact; in two steps, for the exponents may be 2000 apart.
+    half = arith.shrui(arith.maxsi(apart, arith.constant(i64, 0)), arith.constant(i64, 1))
+    other = arith.subi(arith.maxsi(apart, arith.constant(i64, 0)), half)
+    scaled = divisor * _power_of_two(half, rest.type) * _power_of_two(other, rest.type)
+    fits = scaled.is_("le", rest)
+    step = where(fits, scaled, scaled * 0.5)
+    # scaled * 0.5 could be below the divisor where apart is 0, but then scaled is the divisor, which fits.
+    return rest - step
+
+
+def _power_of_two(exponent: ir.Value, type_: ir.Type) -> Real:
+    i64 = exponent.type
+    return from_bits(arith.shli(arith.addi(exponent, arith.constant(i64, 1023)), arith.constant(i64, 52)), type_)

@@ -1,0 +1,121 @@
+"""Lowering of scatters: a kernel that applies the updates in order, one after the other.
+
+So results are the same in every run, and any computation may combine an update with what is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nimble_mlir.mlir import arith, ir, stablehlo
+
+from ..symbol_table import constant_index
+from .builders import LoweringContext, element_type_of
+from .kernels import branch, flag, kernel, nest, read, restored, stored, write
+from .registry import lowering
+from .scalar_body import outer_scalars, scalar_body
+from .slice_rules import to_index
+
+Values = Sequence[ir.Value]
+
+_SGE, _ULE = 5, 7  # arith.cmpi predicates
+
+
+@lowering("stablehlo.scatter")
+def scatter(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
+    """One loop over the scatter indices, and in it one over the update's window.
+
+    A window that does not lie inside of the operand is dropped whole, as XLA does it (ScatterExpander) and JAX documents
+    it; the specification of StableHLO would drop its outer elements only.
+    """
+    count = len(op.results)
+    operands, starts, updates = op.operands[:count], op.operands[count], op.operands[count + 1 :]
+    emitter = _Scatter(ctx, op, operands, starts, updates)
+    inputs = [stored(ctx, starts), *[stored(ctx, update) for update in updates]]
+    results = kernel(
+        ctx, inputs, [stored(ctx, operand) for operand in operands], lambda _, x, y: emitter.all_updates(x, y)
+    )
+    return [restored(ctx, value, result.type) for value, result in zip(results, op.results, strict=True)]
+
+
+class _Scatter:
+    """Emits the body of a scatter's kernel; what does not change in it is computed before."""
+
+    def __init__(self, ctx: LoweringContext, op: Any, operands: Values, starts: ir.Value, updates: Values) -> None:
+        numbers = stablehlo.ScatterDimensionNumbers(op.attributes["scatter_dimension_numbers"])
+        self.combine = op.regions[0]
+        self.outside = outer_scalars(self.combine)
+        self.elements = [element_type_of(value) for value in operands]
+        self.start_type, self.start_rank = element_type_of(starts), len(ctx.dims(starts))
+        self.operand_sizes = ctx.sizes.values(ctx.dims(operands[0]))
+        self.update_sizes = ctx.sizes.values(ctx.dims(updates[0]))
+        self.window_dims = list(numbers.update_window_dims)
+        self.scatter_dims = [axis for axis in range(len(self.update_sizes)) if axis not in self.window_dims]
+        self.operand_batch = list(numbers.input_batching_dims)
+        self.start_batch = list(numbers.scatter_indices_batching_dims)
+        self.start_map, self.vector_dim = list(numbers.scattered_dims_to_operand_dims), numbers.index_vector_dim
+        self.start_axes = [axis for axis in range(self.start_rank) if axis != self.vector_dim]
+        rank = len(self.operand_sizes)
+        kept = [axis for axis in range(rank) if axis not in {*numbers.inserted_window_dims, *self.operand_batch}]
+        self.window_of = dict(zip(kept, self.window_dims, strict=True))
+        # The last index at which a window starts inside of each dimension.
+        one = constant_index(1)
+        self.last = [
+            arith.subi(size, self.update_sizes[self.window_of[axis]] if axis in self.window_of else one)
+            for axis, size in enumerate(self.operand_sizes)
+        ]
+
+    def all_updates(self, inputs: list[ir.Value], outputs: list[ir.Value]) -> Values:
+        """The outputs after all updates; `inputs` are the start indices and the updates."""
+        starts, *updates = inputs
+
+        def one_update(at: list[ir.Value], results: list[ir.Value]) -> Values:
+            first = [self._start(axis, at, starts) for axis in range(len(self.operand_sizes))]
+            sizes = [self.update_sizes[axis] for axis in self.window_dims]
+            return branch(
+                self._fits(first),
+                [value.type for value in results],
+                lambda: nest(sizes, results, lambda window, into: self._element(at, window, first, updates, into)),
+                lambda: results,
+            )
+
+        return nest([self.update_sizes[axis] for axis in self.scatter_dims], outputs, one_update)
+
+    def _start(self, axis: int, at: Values, starts: ir.Value) -> ir.Value | None:
+        """Where the window of the update at scatter indices `at` starts in a dimension; None where at its beginning."""
+        if axis in self.operand_batch:
+            return at[self.start_axes.index(self.start_batch[self.operand_batch.index(axis)])]
+        if axis not in self.start_map:
+            return None
+        indices = list(at)
+        if self.vector_dim < self.start_rank:
+            indices.insert(self.vector_dim, constant_index(self.start_map.index(axis)))
+        return to_index(read(starts, indices, self.start_type))
+
+    def _fits(self, first: Sequence[ir.Value | None]) -> ir.Value:
+        inside = flag(True)
+        for axis, start in enumerate(first):
+            if start is None or axis not in self.start_map:
+                continue
+            # Unsigned: a negative start is a large one. Nothing fits where the dimension is smaller than the window.
+            fits = arith.cmpi(_ULE, start, self.last[axis])
+            possible = arith.cmpi(_SGE, self.last[axis], constant_index(0))
+            inside = arith.andi(inside, arith.andi(possible, fits))
+        return inside
+
+    def _element(
+        self, at: Values, window: Values, first: Sequence[ir.Value | None], updates: Values, into: Values
+    ) -> Values:
+        """Combines one element of the window with what is there."""
+        of_update = dict(zip([*self.window_dims, *self.scatter_dims], [*window, *at], strict=True))
+        source = [of_update[axis] for axis in range(len(self.update_sizes))]
+        target = []
+        for axis, start in enumerate(first):
+            offset = of_update[self.window_of[axis]] if axis in self.window_of else None
+            parts = [part for part in (start, offset) if part is not None]
+            target.append(arith.addi(*parts) if len(parts) == 2 else parts[0] if parts else constant_index(0))
+        old = [read(buffer, target, element) for buffer, element in zip(into, self.elements, strict=True)]
+        new = [read(buffer, source, element) for buffer, element in zip(updates, self.elements, strict=True)]
+        combined = scalar_body(self.combine, [*old, *new], self.outside)
+        return [write(value, buffer, target) for value, buffer in zip(combined, into, strict=True)]

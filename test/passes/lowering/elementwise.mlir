@@ -1,0 +1,53 @@
+// RUN: %nimble-opt %s --split-input-file --nimble-bind-symbols --nimble-infer-dims --nimble-materialize-shapes --nimble-legalize-to-linalg --verify-diagnostics | FileCheck %s
+
+// An f64 sine is computed in place: IREE has none. An f32 one is computed in f64 and rounded.
+// CHECK-LABEL: func.func @sines
+func.func @sines(%x: tensor<4xf64>, %y: tensor<4xf32>) -> (tensor<4xf64>, tensor<4xf32>) {
+  // CHECK: linalg.generic
+  // CHECK-NOT: arith.extf
+  // CHECK: linalg.yield {{.*}} : f64
+  %0 = stablehlo.sine %x : tensor<4xf64>
+  // CHECK: linalg.generic
+  // CHECK: arith.extf {{.*}} : f32 to f64
+  // CHECK: arith.truncf {{.*}} : f64 to f32
+  %1 = stablehlo.sine %y : tensor<4xf32>
+  return %0, %1 : tensor<4xf64>, tensor<4xf32>
+}
+
+// -----
+
+// Upstream's lowering of an f32 logarithm is good.
+// CHECK-LABEL: func.func @logarithm
+func.func @logarithm(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // CHECK: stablehlo.log
+  %0 = stablehlo.log %x : tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @map
+func.func @map(%x: tensor<4xui8>, %y: tensor<4xui8>) -> tensor<4xf32> {
+  // CHECK: linalg.generic
+  // CHECK: arith.divui
+  // CHECK: arith.uitofp
+  %0 = "stablehlo.map"(%x, %y) <{dimensions = array<i64: 0>}> ({
+  ^bb0(%a: tensor<ui8>, %b: tensor<ui8>):
+    %1 = stablehlo.divide %a, %b : tensor<ui8>
+    %2 = stablehlo.convert %1 : (tensor<ui8>) -> tensor<f32>
+    stablehlo.return %2 : tensor<f32>
+  }) : (tensor<4xui8>, tensor<4xui8>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+
+// -----
+
+func.func @no_rule(%x: tensor<4xcomplex<f32>>) -> tensor<4xcomplex<f32>> {
+  %0 = "stablehlo.map"(%x) <{dimensions = array<i64: 0>}> ({
+  ^bb0(%a: tensor<complex<f32>>):
+    // expected-error@+1 {{'stablehlo.atan2' on elements of type complex<f32> is not supported here}}
+    %1 = stablehlo.atan2 %a, %a : tensor<complex<f32>>
+    stablehlo.return %1 : tensor<complex<f32>>
+  }) : (tensor<4xcomplex<f32>>) -> tensor<4xcomplex<f32>>
+  return %0 : tensor<4xcomplex<f32>>
+}
