@@ -141,6 +141,7 @@ def _splice(module: ir.Module, op: Any, part: ir.Module, sizes: Sequence[Sequenc
     assert isinstance(returned, func.ReturnOp)
     op.result.replace_all_uses_with(returned.operands[0])
     op.erase()
+    main.erase()  # a use that is left in another module crashes the writer of bytecode
 
 
 def _dimensions(main: Any, op: Any, sizes: Sequence[Sequence[int | str]]) -> list[ir.Value]:
