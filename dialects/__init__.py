@@ -17,6 +17,7 @@ from .core import (
 from .kernels import Binding, BindOp, KernelOp, KernelYieldOp, UnbindOp
 from .shaped import BroadcastInDimOp, GatherOp, IotaOp, PadOp, ReshapeOp, SliceOp, TieShapeOp
 from .symbols import CastOp, CheckOp, ConstraintOp, SymbolOp, bounds_to_attr, symbol_info
+from .windows import DynamicReduceWindowOp, ReduceWindowOp, ScanOp, YieldOp
 
 __all__ = [
     "DYNAMIC",
@@ -28,18 +29,22 @@ __all__ = [
     "ConstantOp",
     "ConstraintOp",
     "Dims",
+    "DynamicReduceWindowOp",
     "GatherOp",
     "IotaOp",
     "KernelOp",
     "KernelYieldOp",
     "Nimble",
     "PadOp",
+    "ReduceWindowOp",
     "ReshapeOp",
+    "ScanOp",
     "SliceOp",
     "SymbolOp",
     "TieShapeOp",
     "UnbindOp",
     "VerifyError",
+    "YieldOp",
     "attr_to_dim",
     "bounds_to_attr",
     "dim_to_attr",

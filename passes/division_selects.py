@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from nimble_mlir.dims import Call, DimExpr, Proof, Scope, dim_max, dim_min, floordiv, mod
+from nimble_mlir.mlir import ir
 
 from .size_conditions import decide
 
-__all__ = ["divided", "sign"]
+__all__ = ["divided", "floor_divide", "sign"]
 
 Element = Any
 
@@ -102,3 +103,33 @@ def _positive_divisor(scope: Scope, function: Callable[..., DimExpr], lhs: Eleme
     if scope.at_least(rhs, _ONE) is not Proof.PROVED:
         return None
     return scope.simplify(function(lhs, rhs))
+
+
+def floor_divide(scope: Scope, select: Any, element: Callable[[ir.Value], Element]) -> Element:
+    """floordiv(a, b) where the ops that a select consists of are those of jax.numpy.floor_divide, whatever has become of
+    the expressions for their values, which `element` gives."""
+    condition, less, quotient = (_definition(operand) for operand in select.operands)
+    names = [op.name if op is not None else "" for op in (condition, less, quotient)]
+    if names != ["stablehlo.and", "stablehlo.subtract", "stablehlo.divide"]:
+        return None
+    operands = list(quotient.operands)
+    differ, rest = (_definition(operand) for operand in condition.operands)
+    if less.operands[0] != quotient.results[0] or element(less.operands[1]) != _ONE:
+        return None
+    if not (_is_unequal(differ) and _is_unequal(rest) and element(rest.operands[1]) == _ZERO):
+        return None
+    signs = [_definition(operand) for operand in differ.operands]
+    remainder = _definition(rest.operands[0])
+    if any(op is None or op.name != "stablehlo.sign" for op in signs) or remainder is None:
+        return None
+    if [op.operands[0] for op in signs] != operands or list(remainder.operands) != operands:
+        return None
+    return _positive_divisor(scope, floordiv, *(element(operand) for operand in operands))
+
+
+def _definition(value: ir.Value) -> Any:
+    return None if isinstance(value.owner, ir.Block) else value.owner
+
+
+def _is_unequal(op: Any) -> bool:
+    return op is not None and op.name == "stablehlo.compare" and "NE" in str(op.attributes["comparison_direction"])

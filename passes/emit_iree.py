@@ -150,8 +150,28 @@ def _emit(op: Any) -> None:
         op.erase()
     elif op.name == "nimble.constraint":
         op.erase()
+    elif op.name == "nimble.scan":
+        _emit_scan(op)
     elif SIZE_SOURCE in op.attributes:
         del op.attributes[SIZE_SOURCE]
+
+
+def _emit_scan(op: Any) -> None:
+    """`iree_linalg_ext.scan`: one dispatch, a sequential loop along the dimension, the others in parallel."""
+    attributes = {"dimension": op.attributes["dimension"], "inclusive": ir.BoolAttr.get(True)}
+    types = [result.type for result in op.results]
+    with ir.InsertionPoint(op), op.location:
+        scan = ir.Operation.create(
+            "iree_linalg_ext.scan", results=types, operands=list(op.operands), attributes=attributes, regions=1
+        )
+        op.regions[0].blocks[0].append_to(scan.regions[0])
+        end = list(scan.regions[0].blocks[0].operations)[-1].operation
+        with ir.InsertionPoint(end), end.location:
+            ir.Operation.create("iree_linalg_ext.yield", operands=list(end.operands))
+        end.erase()
+    for before, after in zip(op.results, scan.results, strict=True):
+        before.replace_all_uses_with(after)
+    op.erase()
 
 
 def _assume(value: ir.Value, info: SymbolInfo) -> ir.Value:

@@ -1,6 +1,5 @@
-"""`nimble-expand-windows`: window reductions whose padding is computed become a pad and a window reduction without padding.
-In: stage stablehlo, before calls are inlined. Out: the same without `custom_call @stablehlo.dynamic_reduce_window`, but
-for those whose window itself has a symbolic size."""
+"""`nimble-expand-windows`: window reductions whose window or padding is computed become an op with their computation inside.
+In: stage stablehlo, before calls are inlined. Out: the same without `custom_call @stablehlo.dynamic_reduce_window`."""
 
 from __future__ import annotations
 
@@ -8,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from nimble_mlir.dialects import DYNAMIC
+from nimble_mlir.dialects import DYNAMIC, DynamicReduceWindowOp
 from nimble_mlir.dims import Scope
+from nimble_mlir.errors import UnsupportedOpError
 from nimble_mlir.mlir import ir
 
 from .base import ModulePass, fail, functions
@@ -24,19 +24,20 @@ _REDUCE_WINDOW = "stablehlo.dynamic_reduce_window"
 
 @dataclass(frozen=True)
 class ExpandWindows(ModulePass):
-    """Separates the padding of window reductions, which JAX's "SAME" computes from sizes, and inlines their computation.
+    """Inlines the computation of each window reduction that JAX emits as a custom call.
 
       %0 = stablehlo.custom_call @stablehlo.dynamic_reduce_window(%x, %init, %window, %strides, …, %padding)
              {called_computations = [@max]}
     ==>
-      %padded = stablehlo.dynamic_pad %x, %init, %low, %high, %interior
-      %0 = "stablehlo.reduce_window"(%padded, %init) ({ … }) {window_dimensions = array<i64: 1, 3>, …}
+      %0 = "nimble.dynamic_reduce_window"(%x, %init, %window, %strides, …, %padding) ({
+      ^bb0(%a: tensor<f32>, %b: tensor<f32>): …
+      })
     """
 
     name: ClassVar[str] = "nimble-expand-windows"
 
     def run(self, module: ir.Module) -> None:
-        """Leaves a window of symbolic size, such as JAX's cumsum has, to later passes."""
+        """Raises CompileError where the computation of a window reduction is not in the module."""
         by_name = {function.name.value: function for function in functions(module)}
         for function in by_name.values():
             if not function.is_external:
@@ -54,32 +55,41 @@ def _expand_in(function: Any, by_name: dict[str, Any]) -> None:
 
 def _expand_reduce_window(op: Any, values: ShapeValues, by_name: dict[str, Any]) -> None:
     count = len(op.results)
-    operands, inits = list(op.operands[:count]), list(op.operands[count : 2 * count])
-    *shapes, padding = op.operands[2 * count :]
-    constants = [values.get(shape) for shape in shapes]
-    if any(contents is None or not all(dim.is_constant for dim in contents) for contents in constants):
-        return
-    window, strides, bases, dilations = ([dim.constant_value for dim in contents or ()] for contents in constants)
-    rank = len(window)
-    interior = [base - 1 for base in bases]
-    padded = [_pad(x, init, padding, range(rank), interior) for x, init in zip(operands, inits, strict=True)]
-    attributes = {
-        "window_dimensions": ir.DenseI64ArrayAttr.get(window),
-        "window_strides": ir.DenseI64ArrayAttr.get(strides),
-        "window_dilations": ir.DenseI64ArrayAttr.get(dilations),
-    }
-    new = ir.Operation.create(
-        "stablehlo.reduce_window",
-        results=[result.type for result in op.results],
-        operands=[*padded, *inits],
-        attributes=attributes,
-        regions=1,
-    )
+    operands = list(op.operands)
+    types = [result.type for result in op.results]
+    if len(set(types)) == 1:
+        new = DynamicReduceWindowOp(
+            operands[:count], operands[count : 2 * count], *operands[2 * count :], types
+        ).operation
+    else:
+        new = _with_static_window(op, types, values)
     (reducer,) = (ir.FlatSymbolRefAttr(name).value for name in op.attributes["called_computations"])
     _copy_body(op, by_name.get(reducer), new.regions[0])
     for before, after in zip(op.results, new.results, strict=True):
         before.replace_all_uses_with(after)
     op.erase()
+
+
+def _with_static_window(op: Any, types: Sequence[ir.Type], values: ShapeValues) -> Any:
+    """A pad and a window reduction without padding: for operands of several types, of which a variadic operand of an op
+    defined over IRDL must have one (torch-mlir 20261001)."""
+    count = len(types)
+    operands, inits, padding = list(op.operands[:count]), list(op.operands[count : 2 * count]), op.operands[-1]
+    constants = [values.get(shape) for shape in list(op.operands)[2 * count : -1]]
+    known = [[dim.constant_value for dim in contents or () if dim.is_constant] for contents in constants]
+    if any(contents is None or len(contents) != len(k) for contents, k in zip(constants, known, strict=True)):
+        raise fail(op, "a window of symbolic size over operands of several types is not supported", UnsupportedOpError)
+    window, strides, bases, dilations = known
+    interior = [base - 1 for base in bases]
+    padded = [_pad(x, init, padding, range(len(window)), interior) for x, init in zip(operands, inits, strict=True)]
+    attributes = {
+        "window_dimensions": ir.DenseI64ArrayAttr.get(window),
+        "window_strides": ir.DenseI64ArrayAttr.get(strides),
+        "window_dilations": ir.DenseI64ArrayAttr.get(dilations),
+    }
+    return ir.Operation.create(
+        "stablehlo.reduce_window", results=types, operands=[*padded, *inits], attributes=attributes, regions=1
+    )
 
 
 def _copy_body(op: Any, reducer: Any, region: Any) -> None:

@@ -94,8 +94,14 @@ class HostValues:
 
 def as_tensor(scalars: Sequence[ir.Value], type_: ir.RankedTensorType) -> ir.Value:
     """A tensor of `type_` with the elements `scalars`."""
-    elements = [reinterpret(scalar, type_.element_type) for scalar in scalars]
-    return tensor.from_elements(type_, elements)
+    element = type_.element_type
+    if isinstance(element, ir.IntegerType) and element.width == 1:
+        # IREE 3.13 widens the result of tensor.from_elements to bytes, but not its operands.
+        byte = ir.IntegerType.get_signless(8)
+        widened = [arith.extui(byte, scalar) for scalar in scalars]
+        bytes_ = tensor.from_elements(ir.RankedTensorType.get(type_.shape, byte, type_.encoding), widened)
+        return arith.trunci(type_, bytes_)
+    return tensor.from_elements(type_, [reinterpret(scalar, element) for scalar in scalars])
 
 
 def _count(type_: ir.Type) -> int | None:

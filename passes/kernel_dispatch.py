@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nimble_mlir.dialects import DYNAMIC
-from nimble_mlir.mlir import arith, ir
+from nimble_mlir.mlir import arith, ir, linalg
+
+from .lowering.arithmetic import zero
 
 __all__ = ["emit_kernels"]
 
@@ -62,6 +64,7 @@ def _emit(op: Any) -> None:
     inputs, outputs = [_bound(b) for b in kernel.inputs], [_bound(b) for b in kernel.outputs]
     workload, fixed_count = _workload(kernel.workgroups)
     constants, scalars = _captured(op)
+    outputs = [_own(op, tensor) for tensor in outputs]
     tensors = [*inputs, *outputs]
     sizes = [size for tensor in tensors for size in tensor.sizes]
     result_sizes = [size for tensor in outputs for size in tensor.sizes]
@@ -94,6 +97,41 @@ def _emit(op: Any) -> None:
             unbind.results[0].replace_all_uses_with(after)
             unbind.erase()
     op.erase()
+
+
+def _own(op: Any, tensor: _Bound) -> _Bound:
+    """A tensor that a kernel may update: a copy where something else may read it, or it stands outside of a loop.
+
+    IREE 3.13 copies a shared tensor, but computes one that depends on no other tensor (a fill, say) once for each of its
+    users instead, then takes the equal computations for one, and so several dispatches update one buffer. The barrier
+    makes each copy another computation. test/python/models/test_workarounds.py fails when that is mended.
+    """
+    value = tensor.value
+    owner = value.owner
+    users = [use.owner.operation for use in value.uses]
+    binds = [use for user in users for result in user.results for use in result.uses]
+    constant = not isinstance(owner, ir.Block) and owner.name in _CONSTANTS
+    block = owner if isinstance(owner, ir.Block) else owner.operation.block
+    if tensor.is_empty or (len(users) == 1 and len(binds) == 1 and block == op.block and not constant):
+        return tensor
+    with ir.InsertionPoint(op), op.location:
+        true = arith.constant(ir.IntegerType.get_signless(1), 1)
+        apart = ir.Operation.create("util.optimization_barrier", results=[true.type], operands=[true]).result
+        empty = ir.Operation.create("tensor.empty", results=[tensor.type], operands=tensor.sizes).result
+        identity = ir.AffineMapAttr.get(ir.AffineMap.get_identity(tensor.type.rank))
+        parallel = ir.Attribute.parse("#linalg.iterator_type<parallel>")
+        copy = linalg.GenericOp(
+            [tensor.type],
+            [value],
+            [empty],
+            ir.ArrayAttr.get([identity, identity]),
+            ir.ArrayAttr.get([parallel] * tensor.type.rank),
+        )
+        element = tensor.type.element_type
+        block = copy.regions[0].blocks.append(element, element)
+        with ir.InsertionPoint(block):
+            linalg.YieldOp([arith.select(apart, block.arguments[0], zero(element))])
+    return _Bound(copy.results[0], tensor.sizes)
 
 
 def _emit_body(

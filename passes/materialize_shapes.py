@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,6 +13,7 @@ from nimble_mlir.dialects import (
     GatherOp,
     IotaOp,
     PadOp,
+    ReduceWindowOp,
     ReshapeOp,
     SliceOp,
     dims_of,
@@ -20,6 +21,7 @@ from nimble_mlir.dialects import (
     tensor_type,
 )
 from nimble_mlir.dims import DimExpr, dim_max
+from nimble_mlir.errors import UnsupportedOpError
 from nimble_mlir.mlir import arith, ir, stablehlo, tensor
 
 from .assertions import TARGET, lower_assertion
@@ -72,7 +74,9 @@ class _Materializer:
             rewrite = _REWRITES.get(custom_call_target(op) or op.name)
             if rewrite is not None:
                 with ir.InsertionPoint(op), op.location:
-                    op.results[0].replace_all_uses_with(rewrite(self, op))
+                    results = rewrite(self, op)
+                for before, after in zip(op.results, results, strict=True):
+                    before.replace_all_uses_with(after)
         for op in reversed(operations):
             if op.name in _SHAPE_ARITHMETIC or op.name in _REWRITES or custom_call_target(op) in _REWRITES:
                 self._replace_size(op)
@@ -122,29 +126,29 @@ def _dims(value: ir.Value) -> tuple[DimExpr, ...]:
     return dims
 
 
-def _reshape(state: _Materializer, op: Any) -> ir.Value:
-    return ReshapeOp(op.operands[0], state.sizes(op.results[0]), op.results[0].type).result
+def _reshape(state: _Materializer, op: Any) -> Sequence[ir.Value]:
+    return [ReshapeOp(op.operands[0], state.sizes(op.results[0]), op.results[0].type).result]
 
 
-def _broadcast_in_dim(state: _Materializer, op: Any) -> ir.Value:
+def _broadcast_in_dim(state: _Materializer, op: Any) -> Sequence[ir.Value]:
     dimensions = opaque(op.attributes["broadcast_dimensions"])
-    return BroadcastInDimOp(op.operands[0], state.sizes(op.results[0]), op.results[0].type, dimensions).result
+    return [BroadcastInDimOp(op.operands[0], state.sizes(op.results[0]), op.results[0].type, dimensions).result]
 
 
-def _iota(state: _Materializer, op: Any) -> ir.Value:
-    return IotaOp(state.sizes(op.results[0]), op.results[0].type, op.attributes["iota_dimension"]).result
+def _iota(state: _Materializer, op: Any) -> Sequence[ir.Value]:
+    return [IotaOp(state.sizes(op.results[0]), op.results[0].type, op.attributes["iota_dimension"]).result]
 
 
-def _pad(state: _Materializer, op: Any) -> ir.Value:
+def _pad(state: _Materializer, op: Any) -> Sequence[ir.Value]:
     low, high, interior = (state.indices(op, index) for index in (2, 3, 4))
-    return PadOp(op.operands[0], op.operands[1], low, high, interior, op.results[0].type).result
+    return [PadOp(op.operands[0], op.operands[1], low, high, interior, op.results[0].type).result]
 
 
-def _slice(state: _Materializer, op: Any) -> ir.Value:
+def _slice(state: _Materializer, op: Any) -> Sequence[ir.Value]:
     start, limit, stride = (state.indices(op, index) for index in (1, 2, 3))
     if state.values.get(op.operands[1]) is None:
         _check_starts(state, op, start)
-    return SliceOp(op.operands[0], start, limit, stride, op.results[0].type).result
+    return [SliceOp(op.operands[0], start, limit, stride, op.results[0].type).result]
 
 
 def _check_starts(state: _Materializer, op: Any, starts: list[ir.Value]) -> None:
@@ -163,13 +167,13 @@ def _check_starts(state: _Materializer, op: Any, starts: list[ir.Value]) -> None
         check(inside, "size_range", f"{text} ({where})" if where else text)
 
 
-def _gather(state: _Materializer, op: Any) -> ir.Value:
+def _gather(state: _Materializer, op: Any) -> Sequence[ir.Value]:
     sizes = state.builder.values(state.contents(op, 2))
     numbers = op.attributes["dimension_numbers"]
-    return GatherOp(op.operands[0], op.operands[1], sizes, op.results[0].type, numbers).result
+    return [GatherOp(op.operands[0], op.operands[1], sizes, op.results[0].type, numbers).result]
 
 
-def _conv(state: _Materializer, op: Any) -> ir.Value:
+def _conv(state: _Materializer, op: Any) -> Sequence[ir.Value]:
     """A convolution whose padding is a value: the operand is padded (and dilated), the convolution is not."""
     lhs = op.operands[0]
     numbers = stablehlo.ConvDimensionNumbers(op.attributes["dimension_numbers"])
@@ -195,7 +199,7 @@ def _conv(state: _Materializer, op: Any) -> ir.Value:
     convolution = ir.Operation.create(
         "stablehlo.convolution", results=[op.results[0].type], operands=[operand, op.operands[1]], attributes=kept
     )
-    return convolution.result
+    return list(convolution.results)
 
 
 def _zero(element: ir.Type) -> ir.Attribute:
@@ -206,12 +210,33 @@ def _zero(element: ir.Type) -> ir.Attribute:
     return ir.Attribute.parse(f"dense<{text}> : {scalar}")
 
 
-def _with_shape(state: _Materializer, op: Any) -> ir.Value:
-    return CastOp(op.operands[0], op.results[0].type).result
+def _with_shape(state: _Materializer, op: Any) -> Sequence[ir.Value]:
+    return [CastOp(op.operands[0], op.results[0].type).result]
+
+
+def _window(state: _Materializer, op: Any) -> Sequence[ir.Value]:
+    """A window reduction whose window has a symbolic size: that size rides on the type of a tensor that is never read."""
+    window, *steps, padding = [state.contents(op, index) for index in range(len(op.operands) - 5, len(op.operands))]
+    if not all(step.is_constant for part in steps for step in part):
+        raise fail(op, "strides and dilations of a window must be constants", UnsupportedOpError)
+    vectors = [ir.DenseI64ArrayAttr.get([step.constant_value for step in part]) for part in steps]
+    count = len(op.results)
+    byte = ir.IntegerType.get_signless(8)
+    sizes = state.builder.sizes(window)
+    extents = ir.Operation.create("tensor.empty", results=[tensor_type(window, byte)], operands=sizes).result
+    low, high = state.builder.values(padding[0::2]), state.builder.values(padding[1::2])
+    operands = list(op.operands)
+    types = [result.type for result in op.results]
+    new = ReduceWindowOp(
+        operands[:count], operands[count : 2 * count], extents, low, high, types, *[opaque(v) for v in vectors]
+    )
+    op.regions[0].blocks[0].append_to(new.operation.regions[0])
+    return list(new.operation.results)
 
 
 # Keyed by op name or custom-call target.
-_REWRITES: dict[str, Callable[[_Materializer, Any], ir.Value]] = {
+_REWRITES: dict[str, Callable[[_Materializer, Any], Sequence[ir.Value]]] = {
+    "nimble.dynamic_reduce_window": _window,
     "nimble.with_shape": _with_shape,
     "stablehlo.dynamic_broadcast_in_dim": _broadcast_in_dim,
     "stablehlo.dynamic_conv": _conv,

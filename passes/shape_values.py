@@ -14,7 +14,7 @@ from nimble_mlir.dialects import dims_of
 from nimble_mlir.dims import DimExpr, Proof, Scope, dim_max, dim_min, floordiv, mod
 from nimble_mlir.mlir import ir
 
-from .division_selects import divided, sign
+from .division_selects import divided, floor_divide, sign
 from .size_conditions import decide
 
 __all__ = ["MAX_ELEMENTS", "Contents", "Element", "ShapeValues"]
@@ -205,7 +205,8 @@ def _select(values: ShapeValues, op: Any, condition: Element, on_true: Element, 
         return on_true if decided else on_false
     if on_true == on_false:
         return on_true
-    return divided(values.scope, condition, on_true, on_false)
+    found = divided(values.scope, condition, on_true, on_false)
+    return floor_divide(values.scope, op, values.element) if found is None else found
 
 
 def _constant(values: ShapeValues, op: Any, operands: Any, count: int) -> Sequence[Element] | None:

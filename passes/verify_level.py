@@ -302,6 +302,7 @@ def _check_elementwise(level: str, function: Any) -> None:
 
 _SHAPE_IN_TENSOR = frozenset(
     [
+        "nimble.dynamic_reduce_window",
         "stablehlo.dynamic_broadcast_in_dim",
         "stablehlo.dynamic_conv",
         "stablehlo.dynamic_gather",
@@ -327,7 +328,10 @@ def _no_shape_in_a_tensor(level: str, module: ir.Module) -> None:
 _LINALG_DIALECTS = frozenset(["affine", "arith", "cf", "complex", "func", "linalg", "math", "scf", "tensor"])
 _LINALG_ONLY = "there are only linalg, tensor, scf, arith, math"
 _NIMBLE_RUNTIME_OPS = frozenset(
-    f"nimble.{name}" for name in "symbol constraint check constant tie_shape bind kernel kernel_yield unbind".split()
+    f"nimble.{name}"
+    for name in """
+    symbol constraint check constant tie_shape bind kernel kernel_yield unbind scan yield
+    """.split()
 )
 
 
@@ -380,7 +384,11 @@ LEVELS: dict[str, tuple[Callable[[str, ir.Module], None], ...]] = {
         _signless_integers,
     ),
     "iree": (
-        _only_ops(f"{_LINALG_ONLY} and IREE's ops", _LINALG_DIALECTS | {"util", "flow", "hal", "iree_tensor_ext"}, ()),
+        _only_ops(
+            f"{_LINALG_ONLY} and IREE's ops",
+            _LINALG_DIALECTS | {"util", "flow", "hal", "iree_linalg_ext", "iree_tensor_ext"},
+            (),
+        ),
         _no_encoding,
         _signless_integers,
     ),

@@ -93,8 +93,32 @@ class LoweringContext:
         """
         rank = starts[0].type.rank
         results = ir.AffineMap.get(rank + reduced, 0, [ir.AffineDimExpr.get(axis) for axis in range(rank)])
-        indexing = ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in (*maps, *[results] * len(starts))])
         kinds = ["parallel"] * rank + ["reduction"] * reduced
+        return self._reduction(inputs, [*maps, *[results] * len(starts)], starts, kinds, body)
+
+    def reduction_over(
+        self,
+        inputs: Sequence[ir.Value],
+        starts: Sequence[ir.Value],
+        reduced: Sequence[int],
+        body: Callable[..., Sequence[ir.Value]],
+    ) -> list[ir.Value]:
+        """A `linalg.generic` whose loops are the dims of `inputs`, of which `reduced` are reduction loops."""
+        rank = len(self.dims(inputs[0]))
+        kept = [ir.AffineDimExpr.get(axis) for axis in range(rank) if axis not in reduced]
+        maps = [ir.AffineMap.get_identity(rank)] * len(inputs) + [ir.AffineMap.get(rank, 0, kept)] * len(starts)
+        kinds = ["reduction" if axis in reduced else "parallel" for axis in range(rank)]
+        return self._reduction(inputs, maps, starts, kinds, body)
+
+    def _reduction(
+        self,
+        inputs: Sequence[ir.Value],
+        maps: Sequence[ir.AffineMap],
+        starts: Sequence[ir.Value],
+        kinds: Sequence[str],
+        body: Callable[..., Sequence[ir.Value]],
+    ) -> list[ir.Value]:
+        indexing = ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in maps])
         iterators = ir.ArrayAttr.get([ir.Attribute.parse(f"#linalg.iterator_type<{kind}>") for kind in kinds])
         op = linalg.GenericOp([start.type for start in starts], list(inputs), list(starts), indexing, iterators)
         block = op.regions[0].blocks.append(*[element_type_of(value) for value in (*inputs, *starts)])

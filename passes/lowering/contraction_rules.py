@@ -66,7 +66,8 @@ def _extended(ctx: LoweringContext, lhs: ir.Value, rhs: ir.Value, element: ir.Ty
     A named op extends both operands in one way, so operands of different types are extended before it.
     """
     left, right = element_type_of(lhs), element_type_of(rhs)
-    if left != right or isinstance(left, ir.IntegerType) != isinstance(element, ir.IntegerType):
+    by_named_op = isinstance(left, ir.IntegerType) == isinstance(element, ir.IntegerType)
+    if left != right or not by_named_op or (isinstance(element, ir.ComplexType) and left != element):
         return as_signless(converted(ctx, lhs, element)), as_signless(converted(ctx, rhs, element)), False
     return as_signless(lhs), as_signless(rhs), is_unsigned(left)
 

@@ -8,19 +8,15 @@ from typing import Any
 
 from nimble_mlir.dialects import tensor_type
 from nimble_mlir.dims import DimExpr
-from nimble_mlir.errors import UnsupportedOpError
 from nimble_mlir.mlir import ir, linalg, stablehlo
 
-from ..base import fail
-from ..symbol_table import constant_index
 from .arithmetic import converted, multiply_add, zero
 from .builders import LoweringContext, element_type_of, product
 from .padding_rules import pad_by_constants
 from .registry import lowering
 from .shape_rules import reversed_along
 from .signedness import as_signless, reinterpret, signless
-from .slice_rules import extract_slice
-from .window_rules import trim, window_attribute, window_padding
+from .window_rules import trim, window_attribute, window_padding, window_span
 
 
 @dataclass(frozen=True)
@@ -38,12 +34,11 @@ def convolution(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     numbers = stablehlo.ConvDimensionNumbers(op.attributes["dimension_numbers"])
     spatial = list(numbers.input_spatial_dimensions)
     rank = len(spatial)
-    if op.attributes["batch_group_count"].value != 1:
-        raise fail(op, "'stablehlo.convolution' with batch groups is not supported", UnsupportedOpError)
+    batch_groups = op.attributes["batch_group_count"].value
     windows = _Windows(
         window_attribute(op, "window_strides", rank),
         window_attribute(op, "rhs_dilation", rank),
-        op.attributes["feature_group_count"].value,
+        op.attributes["feature_group_count"].value * batch_groups,  # one of them is 1
     )
     result = op.results[0]
     element = element_type_of(result)
@@ -60,6 +55,8 @@ def convolution(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     reversal = [bool(v) for v in op.attributes["window_reversal"]] if "window_reversal" in op.attributes else []
     rhs = reversed_along(ctx, rhs, [axis for axis, flag in enumerate(reversal) if flag])
     lhs, rhs = as_signless(lhs), as_signless(rhs)
+    if batch_groups > 1:
+        lhs = _batch_groups_as_features(ctx, lhs, batch_groups)
     low, high = window_padding(op, rank)
     interior = [base - 1 for base in window_attribute(op, "lhs_dilation", rank)]
     lhs = pad_by_constants(ctx, lhs, zero(element_type_of(lhs)), [0, *low, 0], [0, *high, 0], [0, *interior, 0])
@@ -70,6 +67,18 @@ def convolution(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     return [reinterpret(value, result.type)]
 
 
+def _batch_groups_as_features(ctx: LoweringContext, lhs: ir.Value, groups: int) -> ir.Value:
+    """(groups * batch, spatial…, features) as (batch, spatial…, groups * features): group by group the same products."""
+    dims = ctx.dims(lhs)
+    count = DimExpr.constant(groups)
+    batch = ctx.scope.simplify(dims[0] // count)
+    last = len(dims)
+    split = ctx.cast(lhs, [batch * count, *dims[1:]])
+    split = ctx.expand(split, [[0, 1], *[[axis] for axis in range(2, last + 1)]], [count, batch, *dims[1:]])
+    moved = ctx.transpose(split, [*range(1, last), 0, last])
+    return ctx.collapse(moved, [*[[axis] for axis in range(last - 1)], [last - 1, last]])
+
+
 def _channels_last(
     ctx: LoweringContext,
     lhs: ir.Value,
@@ -78,7 +87,7 @@ def _channels_last(
     windows: _Windows,
     element: ir.Type,
 ) -> ir.Value:
-    for form in (_as_matmul, _as_named, _as_generic):
+    for form in (_as_matmul, _as_named, _as_patches, _as_generic):
         value = form(ctx, lhs, rhs, target, windows, element)
         if value is not None:
             return value
@@ -134,6 +143,8 @@ def _as_named(
         return None
     if not all(dim.is_constant for dim in kernel[:-2]):
         return None  # the sizes of the window are the loops', and a kernel of symbolic size is rare
+    if not depthwise and not target[-2].is_constant:
+        return None  # IREE 3.13 does not vectorize along a dynamic width: 20 times slower
     lhs = _trimmed(ctx, lhs, rhs, target, windows)
     if depthwise:
         rhs = ctx.collapse(rhs, [*[[axis] for axis in range(rank)], [rank, rank + 1]])
@@ -143,6 +154,65 @@ def _as_named(
     )
     linalg.fill_builtin_region(op.operation)
     return op.results[0]
+
+
+def _as_patches(
+    ctx: LoweringContext, lhs: ir.Value, rhs: ir.Value, target: Sequence[DimExpr], windows: _Windows, element: ir.Type
+) -> ir.Value | None:
+    """The elements under each window as a row of a matmul, a batch of them where there are groups."""
+    kernel = ctx.dims(rhs)
+    if not all(dim.is_constant for dim in kernel):
+        return None
+    rank, groups = len(kernel) - 2, windows.groups
+    count, outputs = DimExpr.constant(groups), kernel[-1] // windows.groups
+    lhs = _trimmed(ctx, lhs, rhs, target, windows)
+    if groups == 1 and rank and windows.dilations[-1] == 1 and ctx.dims(lhs)[-1].is_constant:
+        return _as_runs(ctx, lhs, rhs, target, windows, element)
+    dims = ctx.dims(lhs)
+    separate = [[axis] for axis in range(rank + 1)]
+    lhs = ctx.expand(lhs, [*separate, [rank + 1, rank + 2]], [*dims[:-1], count, kernel[-2]])
+    # Loops: group, batch, position…, window…, features.
+    loop = ir.AffineDimExpr.get
+    positions = [loop(2 + i) * windows.strides[i] + loop(2 + rank + i) * windows.dilations[i] for i in range(rank)]
+    source = ir.AffineMap.get(2 * rank + 3, 0, [loop(1), *positions, loop(0), loop(2 * rank + 2)])
+    rows = [target[0], *target[1:-1]]
+    patches = ctx.generic(
+        [lhs], [source], tensor_type([count, *rows, *kernel[:-1]], element_type_of(lhs)), lambda scalar: scalar
+    )
+    rhs = ctx.expand(rhs, [*separate, [rank + 1, rank + 2]], [*kernel[:-1], count, outputs])
+    rhs = ctx.transpose(rhs, [rank + 1, *range(rank + 1), rank + 2])
+    row, column, window = range(1, rank + 2), range(rank + 2, 2 * rank + 3), range(1, rank + 2)
+    left, right = ctx.collapse(patches, [[0], row, column]), ctx.collapse(rhs, [[0], window, [rank + 2]])
+    out = ctx.fill([count, product(rows), outputs], zero(element))
+    batched = linalg.BatchMatmulOp([out.type], [left, right], [out])
+    linalg.fill_builtin_region(batched.operation)
+    value = ctx.expand(batched.results[0], [[0], row, [rank + 2]], [count, *rows, outputs])
+    value = ctx.transpose(value, [*row, 0, rank + 2])
+    return ctx.collapse(value, [*separate, [rank + 1, rank + 2]])
+
+
+def _as_runs(
+    ctx: LoweringContext, lhs: ir.Value, rhs: ir.Value, target: Sequence[DimExpr], windows: _Windows, element: ir.Type
+) -> ir.Value:
+    """Patches of one group whose last spatial dimension is not dilated: width and features are read in one run."""
+    kernel, dims = ctx.dims(rhs), ctx.dims(lhs)
+    rank = len(kernel) - 2
+    merged = ctx.collapse(lhs, [*[[axis] for axis in range(rank)], [rank, rank + 1]])
+    features = dims[-1].constant_value
+    # Loops: batch, position…, window… but for its last dimension, run.
+    loop = ir.AffineDimExpr.get
+    outer = [loop(1 + i) * windows.strides[i] + loop(1 + rank + i) * windows.dilations[i] for i in range(rank - 1)]
+    run = loop(rank) * (windows.strides[-1] * features) + loop(2 * rank)
+    source = ir.AffineMap.get(2 * rank + 1, 0, [loop(0), *outer, run])
+    rows = list(target[:-1])
+    shape = tensor_type([*rows, *kernel[: rank - 1], kernel[rank - 1] * features], element_type_of(lhs))
+    patches = ctx.generic([merged], [source], shape, lambda scalar: scalar)
+    left = ctx.collapse(patches, [list(range(rank + 1)), list(range(rank + 1, 2 * rank + 1))])
+    right = ctx.collapse(rhs, [list(range(rank + 1)), [rank + 1]])
+    out = ctx.fill([product(rows), kernel[-1]], zero(element))
+    op = linalg.MatmulOp([out.type], [left, right], [out])
+    linalg.fill_builtin_region(op.operation)
+    return ctx.expand(op.results[0], [list(range(rank + 1)), [rank + 1]], [*rows, kernel[-1]])
 
 
 def _as_generic(
@@ -174,17 +244,9 @@ def _as_generic(
 def _trimmed(
     ctx: LoweringContext, lhs: ir.Value, rhs: ir.Value, target: Sequence[DimExpr], windows: _Windows
 ) -> ir.Value:
-    kernel = ctx.dims(rhs)[:-2]
-    if all(dim.is_constant for dim in kernel):
-        window = [1, *[dim.constant_value for dim in kernel], 1]
-        dims = [target[0], *target[1:-1], ctx.dims(lhs)[-1]]
-        return trim(ctx, lhs, dims, window, [1, *windows.strides, 1], [1, *windows.dilations, 1])
-    wanted = [
-        ctx.scope.simplify((size - 1) * stride + (extent - 1) * dilation + 1)
-        for size, extent, stride, dilation in zip(target[1:-1], kernel, windows.strides, windows.dilations, strict=True)
-    ]
     dims = ctx.dims(lhs)
-    return extract_slice(ctx, lhs, [constant_index(0)] * len(dims), [dims[0], *wanted, dims[-1]])
+    spans = window_span(ctx, target[1:-1], ctx.dims(rhs)[:-2], windows.strides, windows.dilations)
+    return trim(ctx, lhs, zero(element_type_of(lhs)), [dims[0], *spans, dims[-1]])
 
 
 def _i64_vector(values: Sequence[int]) -> ir.Attribute:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nimble_mlir.dialects import tensor_type
-from nimble_mlir.dims import DimExpr, dim_max
+from nimble_mlir.dims import DimExpr, Proof, dim_max
 from nimble_mlir.mlir import arith, ir, tensor
 
 from ..symbol_table import constant_index
@@ -33,7 +33,7 @@ def pad(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     if rank == 0:
         return [operand]
     if any(value is None for part in constants for value in part):
-        return [_selected(ctx, operand, scalar, low, interior, ctx.dims(result))]
+        return [pad_by_values(ctx, operand, scalar, low, interior, ctx.dims(result))]
     padded = pad_by_constants(ctx, operand, scalar, *constants)  # type: ignore[arg-type]  # None was excluded above
     return [ctx.cast(padded, ctx.dims(result))]
 
@@ -47,15 +47,23 @@ def pad_by_constants(
     interior: Sequence[int] | None = None,
 ) -> ir.Value:
     """`value` with `low` and `high` elements `scalar` around it (fewer elements where negative) and `interior` between."""
-    if interior is not None and any(interior):
-        zero = DimExpr.constant(0)
-        dims = [
-            ctx.scope.simplify(dim + a + b + dim_max(dim - 1, zero) * between)
-            for dim, a, b, between in zip(ctx.dims(value), low, high, interior, strict=True)
-        ]
-        starts, between = ([constant_index(v) for v in part] for part in (low, interior))
-        return _selected(ctx, value, scalar, starts, between, dims)
+    zero = DimExpr.constant(0)
+    between = list(interior) if interior is not None else [0] * len(low)
     cropped = [dim + min(a, 0) + min(b, 0) for dim, a, b in zip(ctx.dims(value), low, high, strict=True)]
+    if not any((*low, *high, *between)):
+        return value
+    if (
+        any(between)
+        or any(ctx.scope.at_least(dim, zero) is not Proof.PROVED for dim in cropped)
+        or isinstance(element_type_of(value), ir.ComplexType)
+    ):
+        # Also complex numbers: IREE 3.13 crashes (movePaddingToFillOrGenericOp) on a pad with a complex constant.
+        dims = [
+            ctx.scope.simplify(dim + a + b + dim_max(dim - 1, zero) * gap)
+            for dim, a, b, gap in zip(ctx.dims(value), low, high, between, strict=True)
+        ]
+        starts, gaps = ([constant_index(v) for v in part] for part in (low, between))
+        return pad_by_values(ctx, value, scalar, starts, gaps, dims)
     value = extract_slice(ctx, value, [constant_index(max(-a, 0)) for a in low], cropped)
     low, high = [max(a, 0) for a in low], [max(b, 0) for b in high]
     if not any((*low, *high)):
@@ -68,7 +76,7 @@ def pad_by_constants(
     return op.result
 
 
-def _selected(
+def pad_by_values(
     ctx: LoweringContext,
     operand: ir.Value,
     scalar: ir.Value,
@@ -76,7 +84,7 @@ def _selected(
     interior: Sequence[ir.Value],
     target: Sequence[DimExpr],
 ) -> ir.Value:
-    """Each result element reads the operand, or is the padding value where it lies in the padding."""
+    """The dims `target` of a padded operand: each element reads the operand, or is `scalar` where it lies in the padding."""
     source = ctx.dims(operand)
     sizes = ctx.sizes.values(source)
     spacing = [None if constant_of(v) == 0 else arith.addi(v, constant_index(1)) for v in interior]

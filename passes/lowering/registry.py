@@ -39,7 +39,7 @@ UPSTREAM_OPS = frozenset(
     abs add and atan2 bitcast_convert broadcast_in_dim cbrt ceil clamp compare complex concatenate constant convert
     convolution cosine count_leading_zeros divide dynamic_slice dynamic_update_slice exponential exponential_minus_one
     floor gather imag iota is_finite log log_plus_one logistic maximum minimum multiply negate not or popcnt power real
-    reduce reduce_precision reduce_window remainder reshape reverse round_nearest_afz round_nearest_even rsqrt select
+    reduce_precision remainder reshape reverse round_nearest_afz round_nearest_even rsqrt select
     shift_left shift_right_arithmetic shift_right_logical sign sine slice sqrt subtract tan tanh transpose xor return
     """.split()
 )

@@ -21,15 +21,21 @@ from .builders import element_type_of
 from .scalar_rules import SCALAR_RULES
 from .signedness import is_unsigned, reinterpret, signless
 
-__all__ = ["ordered_bits", "outer_scalars", "scalar_body"]
+__all__ = ["accumulator_type", "body_matches", "complex_parts", "ordered_bits", "outer_scalars", "scalar_body"]
 
 
 def scalar_body(
-    region: Any, scalars: Sequence[ir.Value], outside: Mapping[ir.Value, ir.Value] | None = None
+    region: Any,
+    scalars: Sequence[ir.Value],
+    outside: Mapping[ir.Value, ir.Value] | None = None,
+    *,
+    wide: bool = False,
 ) -> list[ir.Value]:
     """Emits the region's computation on `scalars` (of the block arguments' element types) and returns its results.
 
-    `outside` has the scalars of 0-d tensors from outside of the region, which are read in place where it has not.
+    `outside` has the scalars of 0-d tensors from outside of the region, which are read in place where it has not. Where
+    `wide`, floats narrower than f32 are f32 throughout, as the scalars are; those of 8 bits are rounded to their format
+    after each op, as XLA does: IREE 3.13 cannot compute with them in a reduction ("'vector.mask' op").
     """
     block = region.blocks[0]
     values: dict[ir.Value, ir.Value] = {**(outside or {}), **dict(zip(block.arguments, scalars, strict=True))}
@@ -38,14 +44,48 @@ def scalar_body(
         operation = op.operation
         # A value from outside of the region is a 0-d tensor.
         operands = [values[v] if v in values else tensor.extract(v, []) for v in operation.operands]
+        if wide:
+            operands = [_in_f32(operand) for operand in operands]
         if operation.name in ("stablehlo.return", "func.return"):
             results = operands
             continue
         rule = _RULES.get(operation.name, _from_table if operation.name in SCALAR_RULES else None)
         if rule is None or operation.results[0].type.rank != 0:
             raise fail(operation, f"'{operation.name}' in the body of a reduction is not supported", UnsupportedOpError)
-        values[operation.results[0]] = rule(operation, operands)
+        value = rule(operation, operands)
+        if wide and _is_narrow(element_type_of(operation.results[0]), 8) and not _is_narrow(value.type):
+            value = arith.truncf(element_type_of(operation.results[0]), value)
+        values[operation.results[0]] = _in_f32(value) if wide else value
     return results
+
+
+def accumulator_type(element: ir.Type) -> ir.Type:
+    """In which type a long reduction is accumulated: f32 for narrower floats, as XLA does on the CPU."""
+    return ir.F32Type.get() if _is_narrow(element) else element
+
+
+def body_matches(region: Any, names: Sequence[str]) -> bool:
+    """Whether the body of a reduction of one operand is these ops of StableHLO in this order, the first on both of its
+    arguments, and returns the last one's result."""
+    block = region.blocks[0]
+    operations = [op.operation for op in block.operations]
+    if [op.name for op in operations[:-1]] != [f"stablehlo.{name}" for name in names]:
+        return False
+    both = set(operations[0].operands) == set(block.arguments) and len(block.arguments) == 2
+    return both and list(operations[-1].operands) == list(operations[-2].results)
+
+
+def _is_narrow(element: ir.Type, width: int = 16) -> bool:
+    return isinstance(element, ir.FloatType) and element.width <= width
+
+
+def _in_f32(scalar: ir.Value) -> ir.Value:
+    return arith.extf(ir.F32Type.get(), scalar) if _is_narrow(scalar.type) else scalar
+
+
+def _signed_as(value: ir.Value, element: ir.Type) -> ir.Value:
+    """An integer with the sign of `element`; any other value is as it is, of whatever width."""
+    return reinterpret(value, element) if isinstance(element, ir.IntegerType) else value
 
 
 def outer_scalars(region: Any) -> dict[ir.Value, ir.Value]:
@@ -59,19 +99,19 @@ def outer_scalars(region: Any) -> dict[ir.Value, ir.Value]:
 def _from_table(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
     """An op of the table of scalar rules, whose scalars are signless."""
     plain = [reinterpret(operand, signless(operand.type)) for operand in operands]
-    return reinterpret(SCALAR_RULES[op.name].build(op, plain), element_type_of(op.results[0]))
+    return _signed_as(SCALAR_RULES[op.name].build(op, plain), element_type_of(op.results[0]))
 
 
 def _constant(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
     element = element_type_of(op.results[0])
     if isinstance(element, ir.ComplexType):
-        parts = [arith.constant(element.element_type, part) for part in _complex_parts(op)]
+        parts = [arith.constant(element.element_type, part) for part in complex_parts(op)]
         return complex_dialect.create_(element, *parts)
     value = op.attributes["value"].get_splat_value().value
     return reinterpret(arith.constant(signless(element), value), element)
 
 
-def _complex_parts(op: Any) -> tuple[float, float]:
+def complex_parts(op: Any) -> tuple[float, float]:
     """The parts of a complex constant, from its text `dense<(1.0,2.0)>`: the bindings cannot read it (LLVM 24 git)."""
     found = re.search(r"dense<\(([^,]+),([^)]+)\)>", str(op))
     assert found is not None, op
@@ -93,12 +133,15 @@ def _convert(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
     if isinstance(source, ir.FloatType) and isinstance(target, ir.IntegerType):
         raise fail(op, f"a conversion of {source} to {target} in the body of a reduction is not supported",
                    UnsupportedOpError)  # fmt: skip
-    return reinterpret(widened(plain, source, target), target)
+    kind = source if isinstance(source, ir.IntegerType) else plain.type  # a narrow float may be wide here
+    return plain if kind == target else reinterpret(widened(plain, kind, target), target)
 
 
 def _bitcast(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
-    source, target = operands[0].type, element_type_of(op.results[0])
-    plain = reinterpret(operands[0], signless(source))
+    source, target = element_type_of(op.operands[0]), element_type_of(op.results[0])
+    plain = reinterpret(operands[0], signless(operands[0].type))
+    if _is_narrow(source) and plain.type != source:
+        plain = arith.truncf(source, plain)
     bits = plain if plain.type == signless(target) else arith.bitcast(signless(target), plain)
     return reinterpret(bits, target)
 
@@ -134,7 +177,7 @@ def _of(
         if function is None:
             raise fail(op, f"'{op.name}' on {element} in the body of a reduction is not supported", UnsupportedOpError)
         plain = [reinterpret(operand, signless(operand.type)) for operand in operands]
-        return reinterpret(function(*plain), element)
+        return _signed_as(function(*plain), element)
 
     return rule
 
@@ -171,6 +214,11 @@ def ordered_bits(scalar: ir.Value) -> ir.Value:
     return arith.select(negative, arith.xori(bits, arith.constant(integer, (1 << (integer.width - 1)) - 1)), bits)
 
 
+def _same(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
+    """What rearranges a tensor leaves its one element."""
+    return operands[0]
+
+
 def _select(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
     return arith.select(*operands)
 
@@ -183,6 +231,7 @@ _RULES: dict[str, Rule] = {
     "stablehlo.add": _of(arith.addf, arith.addi, booleans=arith.ori, complexes=complex_dialect.add),
     "stablehlo.and": _of(None, arith.andi),
     "stablehlo.bitcast_convert": _bitcast,
+    "stablehlo.broadcast_in_dim": _same,
     "stablehlo.clamp": _clamp,
     "stablehlo.compare": _compare,
     "stablehlo.constant": _constant,
@@ -191,6 +240,7 @@ _RULES: dict[str, Rule] = {
     "stablehlo.minimum": _LEAST,
     "stablehlo.multiply": _of(arith.mulf, arith.muli, booleans=arith.andi, complexes=complex_dialect.mul),
     "stablehlo.or": _of(None, arith.ori),
+    "stablehlo.reshape": _same,
     "stablehlo.select": _select,
     "stablehlo.subtract": _of(arith.subf, arith.subi, complexes=complex_dialect.sub),
     "stablehlo.xor": _of(None, arith.xori),

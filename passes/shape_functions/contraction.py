@@ -41,12 +41,19 @@ def reduce(ctx: ShapeContext) -> Sequence[Dims]:
 
 
 def window_size(
-    size: DimExpr, window: DimExpr, stride: int, low: DimExpr, high: DimExpr, base: int, dilation: int
+    size: DimExpr,
+    window: DimExpr,
+    stride: DimExpr | int,
+    low: DimExpr,
+    high: DimExpr,
+    base: DimExpr | int,
+    dilation: DimExpr | int,
 ) -> DimExpr:
     """The number of windows: StableHLO's reduce_window and convolution, from sizes, padding and dilations."""
-    dilated = (size - 1) * base + 1 if base != 1 else size
+    dilated = dim_max((size - 1) * base + 1, ZERO) if base != 1 else size
     extent = (window - 1) * dilation + 1
-    return dim_max(floordiv(dilated + low + high - extent, DimExpr.constant(stride)) + 1, ZERO)
+    step = DimExpr.constant(stride) if isinstance(stride, int) else stride
+    return dim_max(floordiv(dilated + low + high - extent, step) + 1, ZERO)
 
 
 @shape_function("stablehlo.reduce_window")
@@ -63,6 +70,27 @@ def reduce_window(ctx: ShapeContext) -> Sequence[Dims]:
     result = tuple(
         window_size(dims[i], DimExpr.constant(window[i]), strides[i], *padding[i], base=bases[i], dilation=dilations[i])
         for i in range(rank)
+    )
+    return [tuple(ctx.scope.simplify(dim) for dim in result)] * count
+
+
+@shape_function("nimble.dynamic_reduce_window")
+def dynamic_reduce_window(ctx: ShapeContext) -> Sequence[Dims]:
+    """One window reduction a result element; window, strides, dilations and padding are the last operands."""
+    count = len(ctx.op.results)
+    dims = ctx.all_equal(range(count))
+    window, strides, bases, dilations, padding = (ctx.sizes(2 * count + i) for i in range(5))
+    result = tuple(
+        window_size(
+            dims[i],
+            window[i],
+            strides[i],
+            padding[2 * i],
+            padding[2 * i + 1],
+            base=bases[i],
+            dilation=dilations[i],
+        )
+        for i in range(len(dims))
     )
     return [tuple(ctx.scope.simplify(dim) for dim in result)] * count
 

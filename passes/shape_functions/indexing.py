@@ -31,6 +31,28 @@ def gather(ctx: ShapeContext) -> Sequence[Dims]:
     return [tuple(result)]
 
 
+@shape_function("stablehlo.scatter")
+def scatter(ctx: ShapeContext) -> Sequence[Dims]:
+    """Result i has the dims of operand i. There is an update for each index, of a window that fits into the operand."""
+    count = len(ctx.op.results)
+    numbers = stablehlo.ScatterDimensionNumbers(ctx.op.attributes["scatter_dimension_numbers"])
+    operand, indices = ctx.all_equal(range(count)), ctx.dims(count)
+    updates = ctx.all_equal(range(count + 1, 2 * count + 1))
+    window_dims = list(numbers.update_window_dims)
+    batch = [dim for axis, dim in enumerate(indices) if axis != numbers.index_vector_dim]
+    scattered = [dim for axis, dim in enumerate(updates) if axis not in window_dims]
+    for axis, (lhs, rhs) in enumerate(zip(batch, scattered, strict=True)):
+        ctx.equal(lhs, rhs, f"dimension {axis} of the indices and of the updates")
+    pairs = zip(numbers.input_batching_dims, numbers.scatter_indices_batching_dims, strict=True)
+    for axis, of_indices in pairs:
+        ctx.equal(operand[axis], indices[of_indices], f"batching dimension {axis} of the operand and of the indices")
+    dropped = {*numbers.inserted_window_dims, *numbers.input_batching_dims}
+    kept = [dim for axis, dim in enumerate(operand) if axis not in dropped]
+    for axis, dim in zip(window_dims, kept, strict=True):
+        ctx.at_least(dim, updates[axis], f"an operand that is at least as large as dimension {axis} of the updates")
+    return [operand] * count
+
+
 @shape_function("custom_call:nimble.chlo.top_k")
 def top_k(ctx: ShapeContext) -> Sequence[Dims]:
     """Values and indices: the operand's dims with the last one k."""
@@ -44,8 +66,10 @@ def top_k(ctx: ShapeContext) -> Sequence[Dims]:
 @shape_function("custom_call:stablehlo.dynamic_top_k")
 def dynamic_top_k(ctx: ShapeContext) -> Sequence[Dims]:
     """As top_k, with k in the second operand."""
-    dims = (*ctx.dims(0)[:-1], *ctx.sizes(1))
-    return [dims, dims]
+    size, (count,) = ctx.dims(0)[-1], ctx.sizes(1)
+    ctx.at_least(size, count, "a last dimension of at least k elements")
+    dims = (*ctx.dims(0)[:-1], count)
+    return [dims, ctx.not_negative(dims)]
 
 
 @shape_function("stablehlo.select_and_scatter")

@@ -108,12 +108,6 @@ def dynamic_update_slice(ctx: ShapeContext) -> Sequence[Dims]:
     return [ctx.dims(0)]
 
 
-@shape_function("stablehlo.scatter")
-def updated_operand(ctx: ShapeContext) -> Sequence[Dims]:
-    """Result i has the dims of operand i."""
-    return [ctx.dims(index) for index in range(len(ctx.op.results))]
-
-
 @shape_function("stablehlo.pad")
 def pad(ctx: ShapeContext) -> Sequence[Dims]:
     """operand + low + high + interior padding between its elements, from attributes."""

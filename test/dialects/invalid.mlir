@@ -404,3 +404,80 @@ func.func @kernel_of_a_passed_binding(%b: !nimble.binding, %n: index) {
   }) {operandSegmentSizes = array<i32: 0, 1, 1>, resultSegmentSizes = array<i32: 1>} : (!nimble.binding, index) -> !nimble.binding
   return
 }
+
+// -----
+
+func.func @windows_without_initial_value(%x: tensor<?xf32>, %w: tensor<1xi32>, %p: tensor<1x2xi32>) {
+  // expected-error @below {{'nimble.dynamic_reduce_window' op has 1 inputs, 0 initial values and 1 results}}
+  %0 = "nimble.dynamic_reduce_window"(%x, %w, %w, %w, %w, %p) ({
+  ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+    stablehlo.return %a : tensor<f32>
+  }) {operandSegmentSizes = array<i32: 1, 0, 1, 1, 1, 1, 1>, resultSegmentSizes = array<i32: 1>} : (tensor<?xf32>, tensor<1xi32>, tensor<1xi32>, tensor<1xi32>, tensor<1xi32>, tensor<1x2xi32>) -> tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @strides_of_another_rank(%x: tensor<?xf32>, %i: tensor<f32>, %w: tensor<1xi32>, %s: tensor<2xi32>, %p: tensor<1x2xi32>) {
+  // expected-error @below {{'nimble.dynamic_reduce_window' op has strides of type tensor<2xi32>, but its inputs have rank 1}}
+  %0 = "nimble.dynamic_reduce_window"(%x, %i, %w, %s, %w, %w, %p) ({
+  ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+    stablehlo.return %a : tensor<f32>
+  }) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 1, 1>, resultSegmentSizes = array<i32: 1>} : (tensor<?xf32>, tensor<f32>, tensor<1xi32>, tensor<2xi32>, tensor<1xi32>, tensor<1xi32>, tensor<1x2xi32>) -> tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @window_of_another_rank(%x: tensor<?xf32>, %i: tensor<f32>, %w: tensor<?x2xi8>, %n: index) {
+  // expected-error @below {{'nimble.reduce_window' op has a window of type tensor<?x2xi8>, but its inputs have rank 1}}
+  %0 = "nimble.reduce_window"(%x, %i, %w, %n, %n) ({
+  ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+    stablehlo.return %a : tensor<f32>
+  }) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 1>, resultSegmentSizes = array<i32: 1>, window_strides = array<i64: 2>, base_dilations = array<i64: 1>, window_dilations = array<i64: 1>} : (tensor<?xf32>, tensor<f32>, tensor<?x2xi8>, index, index) -> tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @window_lacks_padding(%x: tensor<?xf32>, %i: tensor<f32>, %w: tensor<?xi8>, %n: index) {
+  // expected-error @below {{'nimble.reduce_window' op has 0 high, but its inputs have rank 1}}
+  %0 = "nimble.reduce_window"(%x, %i, %w, %n) ({
+  ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+    stablehlo.return %a : tensor<f32>
+  }) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 0>, resultSegmentSizes = array<i32: 1>, window_strides = array<i64: 2>, base_dilations = array<i64: 1>, window_dilations = array<i64: 1>} : (tensor<?xf32>, tensor<f32>, tensor<?xi8>, index) -> tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @scan_of_another_type(%x: tensor<4xf32>, %c: tensor<f32>) {
+  // expected-error @below {{'nimble.scan' op has results of other types than its output and carry}}
+  %0:2 = "nimble.scan"(%x, %x, %c) ({
+  ^bb0(%a: f32, %b: f32):
+    "nimble.yield"(%a) : (f32) -> ()
+  }) {dimension = 0} : (tensor<4xf32>, tensor<4xf32>, tensor<f32>) -> (tensor<3xf32>, tensor<f32>)
+  return
+}
+
+// -----
+
+func.func @scan_along_no_dimension(%x: tensor<4xf32>, %c: tensor<f32>) {
+  // expected-error @below {{'nimble.scan' op dimension 1 is not a dimension of tensor<4xf32>}}
+  %0:2 = "nimble.scan"(%x, %x, %c) ({
+  ^bb0(%a: f32, %b: f32):
+    "nimble.yield"(%a) : (f32) -> ()
+  }) {dimension = 1} : (tensor<4xf32>, tensor<4xf32>, tensor<f32>) -> (tensor<4xf32>, tensor<f32>)
+  return
+}
+
+// -----
+
+func.func @scan_with_a_carry_of_its_rank(%x: tensor<4xf32>) {
+  // expected-error @below {{'nimble.scan' op has a carry of type tensor<4xf32> for an input of type tensor<4xf32>}}
+  %0:2 = "nimble.scan"(%x, %x, %x) ({
+  ^bb0(%a: f32, %b: f32):
+    "nimble.yield"(%a) : (f32) -> ()
+  }) {dimension = 0} : (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>)
+  return
+}

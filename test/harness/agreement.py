@@ -12,13 +12,14 @@ from typing import Any
 import jax
 import ml_dtypes
 import numpy as np
+import orders
 from tolerances import tolerance
 
 __all__ = ["COMPARISONS", "difference"]
 
 Comparison = Callable[[Any, Any, Any, Any], str | None]
 
-COMPARISONS: dict[str, Comparison] = {}
+COMPARISONS: dict[str, Comparison] = {**orders.COMPARISONS}
 
 
 def difference(harness: Any, args: Any, got: Any, expected: Any) -> str | None:

@@ -44,6 +44,23 @@ func.func @tie(%x: tensor<?x4xf32> {nimble.name = "x", nimble.dims = [@b, 4]}, %
 
 // -----
 
+// CHECK-LABEL: func.func @scan
+// CHECK:         "iree_linalg_ext.scan"(%{{.*}}, %{{.*}}, %{{.*}}) ({
+// CHECK:         ^bb0(%[[A:.*]]: f32, %[[B:.*]]: f32):
+// CHECK:           %[[SUM:.*]] = arith.addf %[[A]], %[[B]]
+// CHECK:           "iree_linalg_ext.yield"(%[[SUM]]) : (f32) -> ()
+// CHECK:         }) {dimension = 0 : i64, inclusive = true}
+func.func @scan(%x: tensor<?xf32>, %out: tensor<?xf32>, %carry: tensor<f32>) -> tensor<?xf32> {
+  %0:2 = "nimble.scan"(%x, %out, %carry) ({
+  ^bb0(%a: f32, %b: f32):
+    %1 = arith.addf %a, %b : f32
+    "nimble.yield"(%1) : (f32) -> ()
+  }) {dimension = 0} : (tensor<?xf32>, tensor<?xf32>, tensor<f32>) -> (tensor<?xf32>, tensor<f32>)
+  return %0#0 : tensor<?xf32>
+}
+
+// -----
+
 // CHECK-LABEL: func.func @nothing_to_do
 // CHECK-SAME:    %[[X:.*]]: tensor<4xf32>
 // CHECK-NEXT:    return %[[X]]
@@ -161,4 +178,38 @@ func.func @kernel(%x: tensor<?xf32>, %y: tensor<?xf32>, %n: index, %f: f32) -> t
   }) {operandSegmentSizes = array<i32: 1, 2, 1>, resultSegmentSizes = array<i32: 2>} : (!nimble.binding, !nimble.binding, !nimble.binding, index) -> (!nimble.binding, !nimble.binding)
   %6 = "nimble.unbind"(%3#0) : (!nimble.binding) -> tensor<?xf32>
   return %6 : tensor<?xf32>
+}
+
+// -----
+
+// What two kernels update is copied for each, so that IREE cannot take the copies for one.
+// CHECK-LABEL: func.func @shared
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<4xf32>
+// CHECK:         %[[P:.*]] = "util.optimization_barrier"(%{{.*}}) : (i1) -> i1
+// CHECK:         %[[A:.*]] = linalg.generic {{.*}} ins(%[[X]] : tensor<4xf32>)
+// CHECK:           arith.select %[[P]], %{{.*}}, %{{.*}} : f32
+// CHECK:         "flow.dispatch.workgroups"(%[[A]])
+// CHECK:         %[[Q:.*]] = "util.optimization_barrier"(%{{.*}}) : (i1) -> i1
+// CHECK:         %[[B:.*]] = linalg.generic {{.*}} ins(%[[X]] : tensor<4xf32>)
+// CHECK:           arith.select %[[Q]], %{{.*}}, %{{.*}} : f32
+// CHECK:         "flow.dispatch.workgroups"(%[[B]])
+func.func @shared(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
+  %c1 = arith.constant 1 : index
+  %one = arith.constant 1.0 : f32
+  %0 = "nimble.bind"(%x) {operandSegmentSizes = array<i32: 1, 0>} : (tensor<4xf32>) -> !nimble.binding
+  %1 = "nimble.kernel"(%0, %c1) ({
+  ^bb0(%w: index, %a: tensor<4xf32>):
+    %new = tensor.insert %one into %a[%w] : tensor<4xf32>
+    %2 = "nimble.bind"(%new) {operandSegmentSizes = array<i32: 1, 0>} : (tensor<4xf32>) -> !nimble.binding
+    "nimble.kernel_yield"(%2) {operandSegmentSizes = array<i32: 1>} : (!nimble.binding) -> ()
+  }) {operandSegmentSizes = array<i32: 0, 1, 1>, resultSegmentSizes = array<i32: 1>} : (!nimble.binding, index) -> !nimble.binding
+  %3 = "nimble.kernel"(%0, %c1) ({
+  ^bb0(%w: index, %a: tensor<4xf32>):
+    %new = tensor.insert %one into %a[%c1] : tensor<4xf32>
+    %4 = "nimble.bind"(%new) {operandSegmentSizes = array<i32: 1, 0>} : (tensor<4xf32>) -> !nimble.binding
+    "nimble.kernel_yield"(%4) {operandSegmentSizes = array<i32: 1>} : (!nimble.binding) -> ()
+  }) {operandSegmentSizes = array<i32: 0, 1, 1>, resultSegmentSizes = array<i32: 1>} : (!nimble.binding, index) -> !nimble.binding
+  %5 = "nimble.unbind"(%1) : (!nimble.binding) -> tensor<4xf32>
+  %6 = "nimble.unbind"(%3) : (!nimble.binding) -> tensor<4xf32>
+  return %5, %6 : tensor<4xf32>, tensor<4xf32>
 }

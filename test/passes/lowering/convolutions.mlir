@@ -1,16 +1,41 @@
 // RUN: %nimble-opt %s --split-input-file --nimble-bind-symbols --nimble-infer-dims --nimble-materialize-shapes --nimble-legalize-to-linalg --verify-diagnostics | FileCheck %s
 
-// The features go last, and back.
+// A named convolution where the width is static. The features go last, and back.
 // CHECK-LABEL: func.func @named
-// CHECK-SAME:    %[[X:[^:]*]]: tensor<?x8x?xf32
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<?x8x20xf32
 // CHECK-SAME:    %[[W:[^:]*]]: tensor<16x8x3xf32>
 // CHECK:         %[[XT:.*]] = linalg.transpose ins(%[[X]] : {{.*}} permutation = [0, 2, 1]
 // CHECK:         %[[WT:.*]] = linalg.transpose ins(%[[W]] : {{.*}} permutation = [2, 1, 0]
-// CHECK:         %[[CONV:.*]] = linalg.conv_1d_nwc_wcf {{.*}} ins(%[[XT]], %[[WT]] : {{.*}} -> tensor<?x?x16xf32, #nimble.dims<[@b, "s - 2", 16]>>
+// CHECK:         %[[CONV:.*]] = linalg.conv_1d_nwc_wcf {{.*}} ins(%[[XT]], %[[WT]] : {{.*}} -> tensor<?x18x16xf32, #nimble.dims<[@b, 18, 16]>>
 // CHECK:         linalg.transpose ins(%[[CONV]] : {{.*}} permutation = [0, 2, 1]
-func.func @named(%x: tensor<?x8x?xf32> {nimble.dims = [@b, 8, @s]}, %w: tensor<16x8x3xf32>) -> tensor<?x16x?xf32> attributes {nimble.symbols = {b = {}, s = {min = 3}}} {
-  %0 = stablehlo.convolution(%x, %w) dim_numbers = [b, f, 0]x[o, i, 0]->[b, f, 0], window = {stride = [1]} {batch_group_count = 1 : i64, feature_group_count = 1 : i64} : (tensor<?x8x?xf32>, tensor<16x8x3xf32>) -> tensor<?x16x?xf32>
-  return %0 : tensor<?x16x?xf32>
+func.func @named(%x: tensor<?x8x20xf32> {nimble.dims = [@b, 8, 20]}, %w: tensor<16x8x3xf32>) -> tensor<?x16x18xf32> attributes {nimble.symbols = {b = {}}} {
+  %0 = stablehlo.convolution(%x, %w) dim_numbers = [b, f, 0]x[o, i, 0]->[b, f, 0], window = {stride = [1]} {batch_group_count = 1 : i64, feature_group_count = 1 : i64} : (tensor<?x8x20xf32>, tensor<16x8x3xf32>) -> tensor<?x16x18xf32>
+  return %0 : tensor<?x16x18xf32>
+}
+
+// -----
+
+// Where it is dynamic, the elements under each window, features and width in one run, are a row of a matmul.
+// CHECK-DAG: #[[$SPAN:.*]] = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1 + d3, d2 * 16 + d4)>
+// CHECK-LABEL: func.func @patches
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<?x?x?x8xf32
+// CHECK:         %[[MERGED:.*]] = tensor.collapse_shape %{{.*}} {{\[\[}}0], [1], [2, 3]]
+// CHECK:         %[[PATCHES:.*]] = linalg.generic {indexing_maps = [#[[$SPAN]], {{.*}}outs(%{{.*}} : tensor<?x?x?x3x24xf32
+// CHECK:         %[[ROWS:.*]] = tensor.collapse_shape %[[PATCHES]] {{\[\[}}0, 1, 2], [3, 4]]
+// CHECK:         linalg.matmul ins(%[[ROWS]], %{{.*}} : {{.*}}tensor<72x16xf32>)
+func.func @patches(%x: tensor<?x?x?x8xf32> {nimble.dims = [@b, @h, @w, 8]}, %w: tensor<3x3x8x16xf32>) -> tensor<?x?x?x16xf32> attributes {nimble.symbols = {b = {}, h = {min = 3}, w = {min = 3}}} {
+  %0 = stablehlo.convolution(%x, %w) dim_numbers = [b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f], window = {stride = [1, 2]} {batch_group_count = 1 : i64, feature_group_count = 1 : i64} : (tensor<?x?x?x8xf32>, tensor<3x3x8x16xf32>) -> tensor<?x?x?x16xf32>
+  return %0 : tensor<?x?x?x16xf32>
+}
+
+// -----
+
+// A kernel of symbolic size has loops of its own.
+// CHECK-LABEL: func.func @symbolic_kernel
+// CHECK:         linalg.generic {{.*}} iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction"]}
+func.func @symbolic_kernel(%x: tensor<?x?x8xf32> {nimble.dims = [@b, @s, 8]}, %w: tensor<?x8x16xf32> {nimble.dims = [@k, 8, 16]}) -> tensor<?x?x16xf32> attributes {nimble.symbols = {b = {}, s = {min = 3}, k = {}}} {
+  %0 = stablehlo.convolution(%x, %w) dim_numbers = [b, 0, f]x[0, i, o]->[b, 0, f], window = {stride = [1]} {batch_group_count = 1 : i64, feature_group_count = 1 : i64} : (tensor<?x?x8xf32>, tensor<?x8x16xf32>) -> tensor<?x?x16xf32>
+  return %0 : tensor<?x?x16xf32>
 }
 
 // -----
@@ -36,9 +61,10 @@ func.func @depthwise(%x: tensor<?x?x8xf32> {nimble.dims = [@b, @s, 8]}, %w: tens
 
 // -----
 
-// Other groups get a loop of their own.
+// Other groups are a batch of matmuls.
 // CHECK-LABEL: func.func @grouped
-// CHECK:         linalg.generic {{.*}} iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction"]} {{.*}} outs(%{{.*}} : tensor<?x?x2x8xf32, #nimble.dims<[@b, "s - 2", 2, 8]>>)
+// CHECK:         linalg.batch_matmul {{.*}} -> tensor<2x?x8xf32
+// CHECK:         linalg.transpose {{.*}} permutation = [1, 2, 0, 3]
 // CHECK:         tensor.collapse_shape {{.*}} into tensor<?x?x16xf32, #nimble.dims<[@b, "s - 2", 16]>>
 func.func @grouped(%x: tensor<?x?x8xf32> {nimble.dims = [@b, @s, 8]}, %w: tensor<3x4x16xf32>) -> tensor<?x?x16xf32> attributes {nimble.symbols = {b = {}, s = {min = 3}}} {
   %0 = stablehlo.convolution(%x, %w) dim_numbers = [b, 0, f]x[0, i, o]->[b, 0, f], window = {stride = [1]} {batch_group_count = 1 : i64, feature_group_count = 2 : i64} : (tensor<?x?x8xf32>, tensor<3x4x16xf32>) -> tensor<?x?x16xf32>
@@ -47,8 +73,14 @@ func.func @grouped(%x: tensor<?x?x8xf32> {nimble.dims = [@b, @s, 8]}, %w: tensor
 
 // -----
 
+// Groups of the batch become groups of features.
+// CHECK-LABEL: func.func @batch_groups
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<?x?x8xf32
+// CHECK:         %[[SPLIT:.*]] = tensor.expand_shape %[[X]] {{\[\[}}0, 1], [2], [3]] {{.*}} into tensor<2x?x?x8xf32, #nimble.dims<[2, @b, @s, 8]>>
+// CHECK:         %[[MOVED:.*]] = linalg.transpose ins(%[[SPLIT]] {{.*}} permutation = [1, 2, 0, 3]
+// CHECK:         tensor.collapse_shape %[[MOVED]] {{.*}} into tensor<?x?x16xf32, #nimble.dims<[@b, @s, 16]>>
+// CHECK:         linalg.batch_matmul {{.*}} -> tensor<2x?x8xf32
 func.func @batch_groups(%x: tensor<?x?x8xf32> {nimble.dims = ["2*b", @s, 8]}, %w: tensor<3x8x16xf32>) -> tensor<?x?x16xf32> attributes {nimble.symbols = {b = {}, s = {min = 3}}} {
-  // expected-error @below {{'stablehlo.convolution' with batch groups is not supported}}
   %0 = stablehlo.convolution(%x, %w) dim_numbers = [b, 0, f]x[0, i, o]->[b, 0, f], window = {stride = [1]} {batch_group_count = 2 : i64, feature_group_count = 1 : i64} : (tensor<?x?x8xf32>, tensor<3x8x16xf32>) -> tensor<?x?x16xf32>
   return %0 : tensor<?x?x16xf32>
 }

@@ -91,6 +91,28 @@ func.func @reduce_window(%x: tensor<?xf32> {nimble.dims = [@s]}) attributes {nim
 
 // -----
 
+// Window, strides, dilations and padding as operands; a whole dimension's window, padded in front, keeps its size.
+// CHECK-LABEL: func.func @dynamic_reduce_window
+// CHECK:         -> tensor<?xf32, #nimble.dims<[@s]>>
+func.func @dynamic_reduce_window(%x: tensor<?xf32> {nimble.dims = [@s]}) attributes {nimble.symbols = {s = {min = 1}}} {
+  %zero = stablehlo.constant dense<0.0> : tensor<f32>
+  %one = stablehlo.constant dense<1> : tensor<1xi32>
+  %none = stablehlo.constant dense<0> : tensor<1xi32>
+  %n = stablehlo.get_dimension_size %x, dim = 0 : (tensor<?xf32>) -> tensor<i32>
+  %window = stablehlo.reshape %n : (tensor<i32>) -> tensor<1xi32>
+  %low = stablehlo.subtract %window, %one : tensor<1xi32>
+  %flat = stablehlo.concatenate %low, %none, dim = 0 : (tensor<1xi32>, tensor<1xi32>) -> tensor<2xi32>
+  %padding = stablehlo.reshape %flat : (tensor<2xi32>) -> tensor<1x2xi32>
+  %0 = "nimble.dynamic_reduce_window"(%x, %zero, %window, %one, %one, %one, %padding) ({
+  ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+    %1 = stablehlo.add %a, %b : tensor<f32>
+    stablehlo.return %1 : tensor<f32>
+  }) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 1, 1>, resultSegmentSizes = array<i32: 1>} : (tensor<?xf32>, tensor<f32>, tensor<1xi32>, tensor<1xi32>, tensor<1xi32>, tensor<1xi32>, tensor<1x2xi32>) -> tensor<?xf32>
+  return
+}
+
+// -----
+
 // An empty input has no window: the size is no negative number.
 // CHECK-LABEL: func.func @reduce_window_of_few
 // CHECK:         -> tensor<?xf32, #nimble.dims<["max(x_0 - 2, 0)"]>>

@@ -84,3 +84,30 @@ func.func @select_and_scatter_of_another_size(%x: tensor<?xf32> {nimble.dims = [
   }) : (tensor<?xf32>, tensor<?xf32>, tensor<f32>) -> tensor<?xf32>
   return
 }
+
+// -----
+
+// An update for each index, rows of the operand's size.
+// CHECK-LABEL: func.func @scatter
+// CHECK-DAG:     "nimble.check"(%{{.*}}) {kind = "equal_sizes", message = "'stablehlo.scatter' needs equal sizes, but dimension 0 of the indices and of the updates differ: 'm' and 'k'{{.*}}"}
+// CHECK-DAG:     "nimble.check"(%{{.*}}) {kind = "size_range", message = "'stablehlo.scatter' needs an operand that is at least as large as dimension 1 of the updates: 'd' must be at least 'w'{{.*}}"}
+// CHECK:         "stablehlo.scatter"
+// CHECK:         -> tensor<?x?xf32, #nimble.dims<[@n, @d]>>
+func.func @scatter(%x: tensor<?x?xf32> {nimble.dims = [@n, @d]}, %i: tensor<?x1xi32> {nimble.dims = [@m, 1]}, %u: tensor<?x?xf32> {nimble.dims = [@k, @w]}) attributes {nimble.symbols = {n = {}, d = {}, m = {}, k = {}, w = {}}} {
+  %0 = "stablehlo.scatter"(%x, %i, %u) <{scatter_dimension_numbers = #stablehlo.scatter<update_window_dims = [1], inserted_window_dims = [0], scatter_dims_to_operand_dims = [0], index_vector_dim = 1>}> ({
+  ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+    stablehlo.return %b : tensor<f32>
+  }) : (tensor<?x?xf32>, tensor<?x1xi32>, tensor<?x?xf32>) -> tensor<?x?xf32>
+  return
+}
+
+// -----
+
+func.func @scatter_of_other_batches(%x: tensor<?x?xf32> {nimble.dims = ["2*b", @n]}, %i: tensor<?x?x1xi32> {nimble.dims = ["2*b + 1", @m, 1]}, %u: tensor<?x?xf32> {nimble.dims = ["2*b + 1", @m]}) attributes {nimble.symbols = {b = {}, n = {}, m = {}}} {
+  // expected-error @below {{'stablehlo.scatter' needs equal sizes, but batching dimension 0 of the operand and of the indices are '2*b' and '2*b + 1'}}
+  %0 = "stablehlo.scatter"(%x, %i, %u) <{scatter_dimension_numbers = #stablehlo.scatter<inserted_window_dims = [1], input_batching_dims = [0], scatter_indices_batching_dims = [0], scatter_dims_to_operand_dims = [1], index_vector_dim = 2>}> ({
+  ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+    stablehlo.return %b : tensor<f32>
+  }) : (tensor<?x?xf32>, tensor<?x?x1xi32>, tensor<?x?xf32>) -> tensor<?x?xf32>
+  return
+}

@@ -11,12 +11,15 @@ from support.checker import CompiledProgram
 from support.programs import PROGRAMS
 
 from models import (  # noqa: F401 - importing them registers their programs
+    convolutions,
     elementwise_ops,
     indexing_ops,
     linear_algebra,
     networks,
+    reductions,
     shapes,
     tensor_ops,
+    vision,
 )
 
 # The reference needs no fast code: most of the time of a test is XLA compiling for one more size. Read when JAX makes

@@ -30,6 +30,10 @@ def scatters(x, at, new, k, j, flags, v, h, z):
         "unsigned": x.at[unsigned].add(new, mode="drop"),
         "apply": x.at[at].apply(lambda value: value * 2 + 1),
         "host": x.at[jnp.array([0, -1])].set(0.5),
+        # Several updates of one tensor that depends on no argument, or is an argument.
+        "ones": [jnp.ones_like(x).at[at].mul(3), jnp.ones_like(x).at[at].mul(5)],
+        "divided": [x.at[at].divide(3), x],
+        "in_a_loop": lax.scan(lambda c, row: (c, jnp.zeros(3).at[at].add(row)), 0, new)[1],
     }
 
 
