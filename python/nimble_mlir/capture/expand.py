@@ -21,6 +21,7 @@ from nimble_mlir.mlir import func, ir, parse_stablehlo_artifact, stablehlo, stab
 from nimble_mlir.passes.base import fail, functions
 from nimble_mlir.passes.library_ops import library_ops
 
+from .linalg.batches import over_batches
 from .linalg.cholesky import cholesky
 from .linalg.fft import fft
 from .linalg.matrices import hermitian_transpose
@@ -56,14 +57,16 @@ def _cholesky(op: Any) -> _Algorithm:
         # A = Uᴴ U of the upper triangle is L Lᴴ of its conjugate transpose.
         return cholesky(a) if lower_triangle else hermitian_transpose(cholesky(hermitian_transpose(a)))
 
-    return _Algorithm(algorithm, ("nn",))
+    return _Algorithm(over_batches(algorithm, [2]), ("nn",))
 
 
 def _triangular_solve(op: Any) -> _Algorithm:
     flags = {name: ir.BoolAttr(op.attributes[name]).value for name in ("left_side", "lower", "unit_diagonal")}
     side = str(op.attributes["transpose_a"])
     flags |= {"transpose_a": "NO_TRANSPOSE" not in side, "conjugate_a": "ADJOINT" in side}
-    return _Algorithm(partial(triangular_solve, **flags), ("nn", "nk" if flags["left_side"] else "kn"))
+    return _Algorithm(
+        over_batches(partial(triangular_solve, **flags), [2, 2]), ("nn", "nk" if flags["left_side"] else "kn")
+    )
 
 
 def _fft(op: Any) -> _Algorithm:
@@ -138,6 +141,7 @@ def _splice(module: ir.Module, op: Any, part: ir.Module, sizes: Sequence[Sequenc
     assert isinstance(returned, func.ReturnOp)
     op.result.replace_all_uses_with(returned.operands[0])
     op.erase()
+    main.erase()  # a use that is left in another module crashes the writer of bytecode
 
 
 def _dimensions(main: Any, op: Any, sizes: Sequence[Sequence[int | str]]) -> list[ir.Value]:

@@ -28,7 +28,7 @@ def lower(traced: Any) -> Any:
     return traced.lower(_private_parameters=mlir.LoweringParameters(override_lowering_rules=_rules()))
 
 
-def _rules() -> tuple[tuple[Any, Callable[..., Any]], ...]:
+def _rules() -> Any:
     algorithms = tuple((_primitive(name), _rule(*entry)) for name, entry in ALGORITHMS.items())
     return (
         *algorithms,

@@ -6,6 +6,7 @@ ops). Out: `Traced`, with StableHLO bytes and the hoisted constants.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -63,7 +64,7 @@ def trace(fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], s
         raise
     except Exception as error:
         raise CaptureError(_trace_failure(name, error)) from error
-    _check_supported(traced.jaxpr)
+    _check_supported(traced.jaxpr, _file_line(fn))
     constants, closed = _hoist_constants(traced.jaxpr)
     flat = [_spec(variable.aval) for variable in closed.jaxpr.invars]
     lowered = lower(jax.jit(_named(jex_core.jaxpr_as_fun(closed), name), keep_unused=True).trace(*flat))
@@ -107,9 +108,15 @@ def _array(const: Any) -> np.ndarray:
     return np.asarray(const)
 
 
-def _check_supported(closed: Any) -> None:
+def _file_line(fn: Callable[..., Any]) -> str:
+    """Where a function is defined: the place of what JAX knows no other of (a method of a library, say)."""
+    code = getattr(inspect.unwrap(fn), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else getattr(fn, "__name__", "the function")
+
+
+def _check_supported(closed: Any, place: str) -> None:
     outside = {type(effect).__name__ for effect in closed.jaxpr.effects} - {_INTERNAL_EFFECT}
-    for eqn, where in _equations(closed.jaxpr):
+    for eqn, where in _equations(closed.jaxpr, place):
         name = eqn.primitive.name
         if name in _UNSUPPORTED:
             raise UnsupportedOpError(f"{where}: '{name}' is not supported: {_UNSUPPORTED[name]}")
@@ -129,7 +136,7 @@ def _check_supported(closed: Any) -> None:
                 )
 
 
-def _equations(jaxpr: Any, outer: str = "") -> Iterator[tuple[Any, str]]:
+def _equations(jaxpr: Any, outer: str) -> Iterator[tuple[Any, str]]:
     """The equations at any depth, each with its place; inside of JAX's own functions that is where they are called."""
     for eqn in jaxpr.eqns:
         where = source_info_util.summarize(eqn.source_info) or outer

@@ -76,10 +76,7 @@ def orthogonal_factors(x, z):
     return {
         "thin": jnp.linalg.qr(x),
         "complete": jnp.linalg.qr(z, mode="complete"),
-        "pivoted": [
-            jnp.abs(jnp.diagonal(r, axis1=-2, axis2=-1)),
-            q @ r - jnp.take_along_axis(x, order[:, None], axis=-1),
-        ],
+        "pivoted": [order, jnp.abs(jnp.diagonal(r, axis1=-2, axis2=-1)), q @ r],
     }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from .batches import over_batches
 from .cholesky import cholesky, cholesky_update
 from .eigh import eigh
 from .fft import fft
@@ -45,19 +46,19 @@ def _tridiagonal_solve(dl: Any, d: Any, du: Any, b: Any, *, perturb_singular: bo
 
 # name of the primitive → (algorithm, whether the primitive has several results)
 ALGORITHMS: dict[str, tuple[Callable[..., Any], bool]] = {
-    "cholesky": (_cholesky, False),
+    "cholesky": (over_batches(_cholesky, [2]), False),
     "cholesky_update": (cholesky_update, False),
-    "eigh": (eigh, True),
+    "eigh": (over_batches(eigh, [2]), True),
     "fft": (_fft, False),
-    "geqp3": (_geqp3, True),
-    "geqrf": (geqrf, True),
-    "householder_product": (householder_product, False),
-    "lu": (lu, True),
-    "lu_pivots_to_permutation": (lu_pivots_to_permutation, False),
-    "ormqr": (ormqr, False),
-    "qr": (qr, True),
-    "svd": (svd, True),
-    "triangular_solve": (triangular_solve, False),
-    "tridiagonal": (tridiagonal, True),
-    "tridiagonal_solve": (_tridiagonal_solve, False),
+    "geqp3": (over_batches(_geqp3, [2, 1]), True),
+    "geqrf": (over_batches(geqrf, [2]), True),
+    "householder_product": (over_batches(householder_product, [2, 1]), False),
+    "lu": (over_batches(lu, [2]), True),
+    "lu_pivots_to_permutation": (over_batches(lu_pivots_to_permutation, [1]), False),
+    "ormqr": (over_batches(ormqr, [2, 1, 2]), False),
+    "qr": (over_batches(qr, [2]), True),
+    "svd": (over_batches(svd, [2]), True),
+    "triangular_solve": (over_batches(triangular_solve, [2, 2]), False),
+    "tridiagonal": (over_batches(tridiagonal, [2]), True),
+    "tridiagonal_solve": (over_batches(_tridiagonal_solve, [1, 1, 1, 2]), False),
 }

@@ -35,18 +35,27 @@ def fft(x: jax.Array, *, kind: str, lengths: Sequence[int]) -> jax.Array:
     axes = range(x.ndim - len(lengths), x.ndim)
     others = list(zip(axes, lengths, strict=True))[:-1]
     last = lengths[-1]
+    if any(isinstance(size, int) and size == 0 for size in x.shape):
+        return _nothing(x, kind, last)
     if kind == "RFFT":
         pair = _along(lambda p: _real_to_complex(p[0], last), (x, jnp.zeros_like(x)), axes[-1])
         return lax.complex(*_each(pair, others, -1))
     inverse = kind in ("IFFT", "IRFFT")
     sign = 1 if inverse else -1
     pair = _each((jnp.real(x), jnp.imag(x)), others, sign)
-    factor = np.asarray(1 / math.prod(lengths), pair[0].dtype) if inverse and math.prod(lengths) else None
+    factor = np.asarray(1 / math.prod(lengths), pair[0].dtype) if inverse else None
     if kind == "IRFFT":
         result = _complex_to_real(pair, last)
         return result if factor is None else result * factor
     re, im = _dft(pair, last, sign)
     return lax.complex(re, im) if factor is None else lax.complex(re * factor, im * factor)
+
+
+def _nothing(x: jax.Array, kind: str, last: int) -> jax.Array:
+    """The result for an array without elements; an inverse of no elements of the last axis is of zeros."""
+    size = {"RFFT": last // 2 + 1, "IRFFT": last}.get(kind, x.shape[-1])
+    dtype = {"RFFT": jnp.result_type(x.dtype, jnp.complex64), "IRFFT": jnp.finfo(x.dtype).dtype}.get(kind, x.dtype)
+    return jnp.zeros((*x.shape[:-1], size), dtype)
 
 
 def _each(pair: Pair, axes: Sequence[tuple[int, int]], sign: int) -> Pair:
@@ -95,15 +104,18 @@ def _divisor(n: int) -> int:
 def _split(pair: Pair, n1: int, n2: int, sign: int) -> Pair:
     """With j = j1 n2 + j2 and k = k1 + n1 k2: transforms over j1, a factor w^(k1 j2), transforms over j2."""
     batch = pair[0].shape[:-1]
-    grid = tuple(part.reshape(*batch, n1, n2) for part in pair)
+    re, im = (part.reshape(*batch, n1, n2) for part in pair)
     # (..., j2, k1)
-    re, im = _dft(tuple(jnp.swapaxes(part, -1, -2) for part in grid), n1, sign)
+    re, im = _dft(_swapped(re, im), n1, sign)
     cosine, sine = (w.astype(re.dtype) for w in _roots(np.outer(np.arange(n2), np.arange(n1)), n1 * n2, sign))
-    turned = re * cosine - im * sine, re * sine + im * cosine
     # (..., k1, k2)
-    re, im = _dft(tuple(jnp.swapaxes(part, -1, -2) for part in turned), n2, sign)
-    re, im = (jnp.swapaxes(part, -1, -2).reshape(*batch, n1 * n2) for part in (re, im))
-    return re, im
+    re, im = _dft(_swapped(*_times((re, im), (cosine, sine))), n2, sign)
+    re, im = _swapped(re, im)
+    return re.reshape(*batch, n1 * n2), im.reshape(*batch, n1 * n2)
+
+
+def _swapped(re: jax.Array, im: jax.Array) -> Pair:
+    return jnp.swapaxes(re, -1, -2), jnp.swapaxes(im, -1, -2)
 
 
 def _bluestein(pair: Pair, n: int, sign: int) -> Pair:

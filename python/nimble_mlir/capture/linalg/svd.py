@@ -45,14 +45,15 @@ def svd(
     k = core.min_dim(m, n)
     ok = jnp.isfinite(jnp.sum(jnp.abs(a), axis=(-2, -1), keepdims=True))
     if isinstance(n, int) and n == 0:
-        g, v, scale = a, eye(a.dtype, n, n, tuple(a.shape[:-2])), jnp.ones_like(ok, real_dtype(a))
+        g, v = a, eye(a.dtype, n, n, tuple(a.shape[:-2])) if compute_uv else None
+        scale = jnp.ones_like(ok, real_dtype(a))
     else:
         scale = scale_of(a)
         g, v = _orthogonal_columns(a / scale.astype(a.dtype), compute_uv)
     norms = jnp.sqrt(jnp.sum(abs2(g), axis=-2, keepdims=True))
     order = ascending_order(norms, descending=True)
     s = nan_unless(ok, take_columns(norms, order) * scale)[..., 0, :k]
-    if not compute_uv:
+    if v is None:
         return (s,)
     factor, taus = geqrf(take_columns(g, order))
     u = orthogonal(factor, taus, m if full_matrices else k)

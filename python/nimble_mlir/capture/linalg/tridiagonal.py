@@ -74,19 +74,19 @@ def tridiagonal(a: jax.Array, *, lower: bool) -> tuple[jax.Array, ...]:
         full = jnp.where(r == c, jnp.real(full).astype(a.dtype), full)
 
     def step(k: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        full, stored, e, taus = carry
+        full, stored, taus = carry
         head = column(full, k)
         v, tau, beta = reflector(head, k + 1)
         stored = jnp.where((c == k) & (r > k), jnp.where(r > k + 1, v, beta), stored)
-        e = jnp.where(rows(n - 1) == k, jnp.real(beta), e)
-        taus = jnp.where(rows(n - 1) == k, tau, taus)
+        taus = jnp.where(r == k, tau, taus)
         # Hᴴ A H with H = I - tau v vᴴ.
         full = full - jnp.conj(tau) * v * jnp.sum(jnp.conj(v) * full, axis=-2, keepdims=True)
         full = full - tau * jnp.sum(full * transpose(v), axis=-1, keepdims=True) * hermitian_transpose(v)
-        return full, stored, e, taus
+        return full, stored, taus
 
-    zeros = jnp.zeros((*a.shape[:-2], n - 1, 1), a.dtype)
-    full, stored, e, taus = steps(n - 1, step, (full, a, jnp.real(zeros), zeros))
+    zeros = jnp.zeros((*a.shape[:-1], 1), a.dtype)
+    full, stored, taus = steps(n - 1, step, (full, a, zeros))
     d = jnp.real(diagonal(full))
     stored = jnp.where(r == c, d.astype(a.dtype), stored)
-    return stored, d[..., 0, :], e[..., 0], taus[..., 0]
+    e = jnp.real(jnp.sum(jnp.where(r == c + 1, stored, 0), axis=-2))
+    return stored, d[..., 0, :], e[..., : n - 1], taus[..., : n - 1, 0]
