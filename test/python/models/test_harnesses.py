@@ -31,7 +31,7 @@ def test_the_walk_goes_on_where_it_stopped_and_is_reported(tmp_path: Path) -> No
     assert (tmp_path / "out.jsonl").read_text() == lines
     command = [sys.executable, str(HARNESS / "report.py"), str(tmp_path / "out.jsonl")]
     page = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "| **neg** | all | 2/2 | – | – | – |" in page
+    assert "| **neg** | all | 2/2 | - | - | - |" in page
 
 
 def _walk(folder: Path, options: list[str]) -> dict[str, dict[str, object]]:
