@@ -42,6 +42,8 @@ def converted(ctx: LoweringContext, value: ir.Value, element: ir.Type) -> ir.Val
 def widened(scalar: ir.Value, source: ir.Type, element: ir.Type) -> ir.Value:
     """A scalar of type `source` as `element`: extension by sign, zeros or float format, or truncation."""
     target = signless(element)
+    if scalar.type == target:
+        return scalar
     if isinstance(source, ir.IntegerType) and isinstance(target, ir.IntegerType):
         if source.width == target.width:
             return scalar

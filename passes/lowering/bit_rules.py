@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from nimble_mlir.errors import UnsupportedOpError
 from nimble_mlir.mlir import arith, ir
 
+from ..base import fail
 from ..symbol_table import constant_index
 from .builders import LoweringContext, element_type_of, extract, index_of
 from .registry import lowering
@@ -21,11 +23,11 @@ def bitcast_convert(ctx: LoweringContext, op: Any) -> Sequence[ir.Value] | None:
     """To a narrower type each element becomes a row of its parts, lowest bits first; to a wider one a row becomes one."""
     operand, result = op.operands[0], op.results[0]
     source, target = signless(element_type_of(operand)), signless(element_type_of(result))
-    if (
-        result.type.rank == operand.type.rank
-        or isinstance(source, ir.ComplexType)
-        or isinstance(target, ir.ComplexType)
-    ):
+    if source == target:
+        return [reinterpret(ctx.cast(as_signless(operand), ctx.dims(result)), result.type)]
+    if isinstance(source, ir.ComplexType) or isinstance(target, ir.ComplexType):  # upstream crashes on it
+        raise fail(op, f"a bitcast of {source} to {target} is not supported", UnsupportedOpError)
+    if result.type.rank == operand.type.rank:
         return None  # same width: upstream's lowering is elementwise
     value = as_signless(operand)
     rank = result.type.rank

@@ -59,10 +59,7 @@ def _log_size(z: Pair) -> Real:
     steep = a.is_("lt", b)
     low, high = where(steep, a, b), where(steep, b, a)
     ratio = low / where(high.is_("eq", 0.0), 1.0, high)
-    # Near the unit circle log |z| = log1p((|z|² - 1)) / 2 keeps what log of a rounded size would lose.
-    excess = (high - 1.0) * (high + 1.0) + low * low
-    near = arith.andi(high.is_("gt", 0.7), high.is_("lt", 1.42))
-    log = where(near, real.log1p(excess) * 0.5, high.log() + 0.5 * real.log1p(ratio * ratio))
+    log = high.log() + 0.5 * real.log1p(ratio * ratio)
     infinite = arith.ori(a.is_("eq", _INF), b.is_("eq", _INF))
     return where(infinite, _INF, log)
 

@@ -16,8 +16,8 @@ from nimble_mlir.mlir import arith, ir, tensor
 from nimble_mlir.mlir import complex as complex_dialect
 
 from ..base import fail
-from .arithmetic import widened
 from .builders import element_type_of
+from .conversion_rules import converted_scalar
 from .scalar_rules import SCALAR_RULES
 from .signedness import is_unsigned, reinterpret, signless
 
@@ -130,11 +130,8 @@ def _number(text: str, wide: bool) -> float:
 def _convert(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
     source, target = element_type_of(op.operands[0]), element_type_of(op.results[0])
     plain = reinterpret(operands[0], signless(source))
-    if isinstance(source, ir.FloatType) and isinstance(target, ir.IntegerType):
-        raise fail(op, f"a conversion of {source} to {target} in the body of a reduction is not supported",
-                   UnsupportedOpError)  # fmt: skip
     kind = source if isinstance(source, ir.IntegerType) else plain.type  # a narrow float may be wide here
-    return plain if kind == target else reinterpret(widened(plain, kind, target), target)
+    return plain if kind == target else reinterpret(converted_scalar(plain, kind, target), target)
 
 
 def _bitcast(op: Any, operands: Sequence[ir.Value]) -> ir.Value:

@@ -43,13 +43,18 @@ GROUPS: dict[str, dict[str, float]] = {
     "cholesky": {"float32": 1e-4, "complex64": 1e-4, "float64": 1e-6, "complex128": 1e-6},
     "digamma": {"float64": 1e-14},
     "dot_general": {"float16": 1e-2, "float32": 1e-5, "float64": 1e-14, "complex64": 1e-5, "complex128": 1e-14},
+    "erf_inv": {"float64": 1e-9},
     "expm1": {"float64": 1e-8},
+    "integer_pow": {"bfloat16": 2e-2, "float32": 1e-5, "complex64": 1e-5, "complex128": 1e-13},
+    "log1p": {"float64": 1e-13, "complex128": 3e-14},
+    "logistic": {"complex128": 1e-14},
+    "pow": {"float32": 1e-5, "complex64": 1e-5, "float64": 1e-14, "complex128": 1e-13},
     "igamma": {"float64": 1e-14},
     "igammac": {"float64": 1e-14},
     "lgamma": {"float32": 1e-5, "float64": 1e-14},
     "regularized_incomplete_beta": {"float32": 2e-5, "float64": 1e-12},
-    "tan": {"float32": 3e-5},
-    "tanh": {"float64": 1e-9, "complex128": 1e-7},
+    "tan": {"float32": 3e-5, "complex64": 1e-5, "complex128": 1e-13},
+    "tanh": {"float64": 1e-9, "complex64": 1e-5, "complex128": 1e-13},
 }
 
 

@@ -63,19 +63,25 @@ def trace(fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], s
     except NimbleError:
         raise
     except Exception as error:
-        raise CaptureError(_trace_failure(name, error)) from error
+        raise CaptureError(_failure("trace", name, error)) from error
     _check_supported(traced.jaxpr, _file_line(fn))
     constants, closed = _hoist_constants(traced.jaxpr)
     flat = [_spec(variable.aval) for variable in closed.jaxpr.invars]
-    lowered = lower(jax.jit(_named(jex_core.jaxpr_as_fun(closed), name), keep_unused=True).trace(*flat))
+    again = jax.jit(_named(jex_core.jaxpr_as_fun(closed), name), keep_unused=True).trace(*flat)
+    try:
+        lowered = lower(again)
+    except NimbleError:
+        raise
+    except Exception as error:
+        raise CaptureError(_failure("lower", name, error)) from error
     return Traced(to_portable_artifact(lowered.compiler_ir(), stablehlo_version), constants, traced.out_info)
 
 
-def _trace_failure(name: str, error: Exception) -> str:
+def _failure(step: str, name: str, error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     if isinstance(error, jax.errors.InconclusiveDimensionOperation):
         text = f"{text.partition('This error arises')[0].strip()}\nState what holds: nm.dims(…, constraints=[…])."
-    return f"JAX cannot trace '{name}' with these example arguments: {type(error).__name__}: {text}"
+    return f"JAX cannot {step} '{name}' with these example arguments: {type(error).__name__}: {text}"
 
 
 def _spec(aval: Any) -> jax.ShapeDtypeStruct:

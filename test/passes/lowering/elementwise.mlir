@@ -51,3 +51,42 @@ func.func @no_rule(%x: tensor<4xcomplex<f32>>) -> tensor<4xcomplex<f32>> {
   }) : (tensor<4xcomplex<f32>>) -> tensor<4xcomplex<f32>>
   return %0 : tensor<4xcomplex<f32>>
 }
+
+// -----
+
+// What lies beyond the integers becomes the nearest one, NaN 0.
+// CHECK-LABEL: func.func @convert
+// CHECK:         arith.cmpf oge
+// CHECK:         arith.cmpf ole
+// CHECK:         arith.cmpf uno
+// CHECK:         arith.fptosi
+// CHECK:         arith.trunci
+func.func @convert(%x: tensor<4xf32>) -> tensor<4xi8> {
+  %0 = stablehlo.convert %x : (tensor<4xf32>) -> tensor<4xi8>
+  return %0 : tensor<4xi8>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @bits_of_the_same_type
+// CHECK-NEXT:    return
+func.func @bits_of_the_same_type(%x: tensor<4xcomplex<f32>>) -> tensor<4xcomplex<f32>> {
+  %0 = stablehlo.bitcast_convert %x : (tensor<4xcomplex<f32>>) -> tensor<4xcomplex<f32>>
+  return %0 : tensor<4xcomplex<f32>>
+}
+
+// -----
+
+func.func @complex_bits(%x: tensor<4x2xcomplex<f32>>) -> tensor<4xcomplex<f64>> {
+  // expected-error@+1 {{a bitcast of complex<f32> to complex<f64> is not supported}}
+  %0 = stablehlo.bitcast_convert %x : (tensor<4x2xcomplex<f32>>) -> tensor<4xcomplex<f64>>
+  return %0 : tensor<4xcomplex<f64>>
+}
+
+// -----
+
+func.func @not_held(%x: tensor<4xi4>) -> tensor<4xi4> {
+  // expected-error@+1 {{'stablehlo.add' on i4: IREE cannot compute with such elements}}
+  %0 = stablehlo.add %x, %x : tensor<4xi4>
+  return %0 : tensor<4xi4>
+}

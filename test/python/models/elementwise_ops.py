@@ -53,3 +53,24 @@ def complex_functions(x, y):
         "inverse": [lax.asin(x), lax.acos(x), lax.atan(x), lax.asinh(x), lax.atanh(x)],
         "power": [lax.pow(x, jnp.conj(y) / 4), lax.integer_pow(x, 3)],
     }
+
+
+@program(
+    "s",
+    lambda s: (nm.spec((s, 3), f32), nm.spec((s, 3), bf16), nm.spec((s, 3), jnp.float8_e4m3fn)),
+    "exact",
+    contents={"x": floats(-3e9, 6e9), "h": floats(-400, 400)},
+)
+def saturating_conversions(x, h, n):
+    special = jnp.where(x > 4e9, jnp.nan, jnp.where(x < -2e9, -jnp.inf, x))
+    integers = (jnp.int8, jnp.uint8, jnp.int16, jnp.uint16, jnp.int32, jnp.uint32)
+    return {
+        "float": [special.astype(dtype) for dtype in integers],
+        "narrow": [h.astype(dtype) for dtype in integers],
+        "eight": [n.astype(jnp.int8), n.astype(f32), h.astype(jnp.float8_e5m2), (x / 1e8).astype(jnp.float8_e4m3fn)],
+        "complex": [
+            lax.complex(special, x).real.astype(jnp.int16),
+            lax.bitcast_convert_type(lax.complex(x, x), jnp.complex64),
+        ],
+        "boolean": special.astype(jnp.bool_),
+    }
