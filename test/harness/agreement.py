@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import comparisons
 import jax
 import ml_dtypes
 import numpy as np
@@ -19,7 +20,7 @@ __all__ = ["COMPARISONS", "difference"]
 
 Comparison = Callable[[Any, Any, Any, Any], str | None]
 
-COMPARISONS: dict[str, Comparison] = {**orders.COMPARISONS}
+COMPARISONS: dict[str, Comparison] = {**orders.COMPARISONS, **comparisons.COMPARISONS}
 
 
 def difference(harness: Any, args: Any, got: Any, expected: Any) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import comparisons
 import numpy as np
 
 __all__ = ["DEFAULT", "GROUPS", "tolerance"]
@@ -40,7 +41,6 @@ GROUPS: dict[str, dict[str, float]] = {
         "complex64": 1e-4,
         "complex128": 1e-14,
     },
-    "cholesky": {"float32": 1e-4, "complex64": 1e-4, "float64": 1e-6, "complex128": 1e-6},
     "digamma": {"float64": 1e-14},
     "dot_general": {"float16": 1e-2, "float32": 1e-5, "float64": 1e-14, "complex64": 1e-5, "complex128": 1e-14},
     "erf_inv": {"float64": 1e-9},
@@ -55,6 +55,7 @@ GROUPS: dict[str, dict[str, float]] = {
     "regularized_incomplete_beta": {"float32": 2e-5, "float64": 1e-12},
     "tan": {"float32": 3e-5, "complex64": 1e-5, "complex128": 1e-13},
     "tanh": {"float64": 1e-9, "complex64": 1e-5, "complex128": 1e-13},
+    **comparisons.TOLERANCES,
 }
 
 
