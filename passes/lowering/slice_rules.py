@@ -68,11 +68,14 @@ def scalar_index(value: ir.Value) -> ir.Value:
 
 
 def to_index(scalar: ir.Value) -> ir.Value:
-    """An integer as `index`: unsigned types are extended with zeros."""
+    """An integer as `index`: unsigned types are extended with zeros, and end at the largest index."""
     if scalar.type == ir.IndexType.get():
         return scalar
     if is_unsigned(scalar.type):
-        return arith.index_castui(ir.IndexType.get(), reinterpret(scalar, signless(scalar.type)))
+        plain = reinterpret(scalar, signless(scalar.type))
+        if plain.type.width == 64:  # an index is signed: what it cannot hold is its largest value
+            plain = arith.minui(plain, arith.constant(plain.type, (1 << 63) - 1))
+        return arith.index_castui(ir.IndexType.get(), plain)
     return arith.index_cast(ir.IndexType.get(), scalar)
 
 

@@ -163,7 +163,6 @@ class _RowSort:
     def _merge(self, buffer: list[ir.Value], source: ir.Value, bounds: Values) -> list[ir.Value]:
         """Merges the runs between `bounds` from half `source` into the other one."""
         one = constant_index(1)
-        index = ir.IndexType.get()
         start, middle, end = bounds
         target = arith.subi(one, source)
         common = arith.minui(arith.subi(middle, start), arith.subi(end, middle))
@@ -176,7 +175,7 @@ class _RowSort:
             result = self._write(_select(take_b, b, a), buffer, target, arith.addi(start, step))
             last = arith.subi(arith.subi(end, one), step)
             result = self._write(_select(take_c, c, d), result, target, last)
-            from_b, from_c = arith.index_castui(index, take_b), arith.index_castui(index, take_c)
+            from_b, from_c = _count(take_b), _count(take_c)
             return [
                 arith.subi(arith.addi(low_a, one), from_b),
                 arith.addi(low_b, from_b),
@@ -196,12 +195,17 @@ class _RowSort:
             a, b = (self._read(buffer, source, arith.minui(at, largest)) for at in (at_a, at_b))
             none_in_a, some_in_b = arith.cmpi(_UGE, at_a, end_a), arith.cmpi(_ULT, at_b, end_b)
             take_b = arith.andi(some_in_b, arith.ori(none_in_a, self.less(b, a)))
-            from_b = arith.index_castui(index, take_b)
+            from_b = _count(take_b)
             result = self._write(_select(take_b, b, a), buffer, target, position)
             return [arith.subi(arith.addi(at_a, one), from_b), arith.addi(at_b, from_b), *result]
 
         from_, to = arith.addi(start, common), arith.subi(end, common)
         return loop(from_, to, [low_a, low_b, *merged], remaining)[2:]
+
+
+def _count(condition: ir.Value) -> ir.Value:
+    # Not arith.index_castui: IREE 3.13 cannot legalize it from i1 for SPIR-V.
+    return arith.select(condition, constant_index(1), constant_index(0))
 
 
 def _select(condition: ir.Value, lhs: Values, rhs: Values) -> list[ir.Value]:

@@ -20,7 +20,6 @@ FUNCTIONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
         "stablehlo.rng_bit_generator",
         lambda x: x + lax.rng_bit_generator(jnp.zeros(4, jnp.uint32), (1, 4))[1].astype(jnp.float32),
     ),
-    "top_k": ("top_k of complex<f32>", lambda x: lax.top_k(x + 1j, 2)),
 }
 
 
