@@ -1,13 +1,20 @@
-"""Bugs of IREE that lowering works around (passes/lowering/fusion.py): each test fails when the bug is mended, so that the
-workaround can go."""
+"""Bugs of IREE that lowering works around (passes/lowering/fusion.py, passes/edge_buffers.py): each test fails when the
+bug is mended, so that the workaround can go."""
 
 from __future__ import annotations
 
 import subprocess
 from pathlib import Path
 
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+import nimble_mlir as nm
 from nimble_mlir.driver.iree import compiler_path
 from nimble_mlir.driver.options import CompileOptions, iree_flags
+from nimble_mlir.passes import emit_iree
 
 # A product whose left operand is computed elementwise, contracted over a dynamic size.
 _FUSED_PACKING = """
@@ -74,3 +81,20 @@ def test_iree_cannot_fuse_a_producer_with_packing_of_a_dynamic_contracted_size(t
 
 def test_iree_cannot_read_a_slice_in_the_epilogue_of_a_contraction(tmp_path: Path) -> None:
     assert "large vector sizes" in _messages(_SLICE_IN_EPILOGUE, tmp_path)
+
+
+def test_iree_mixes_up_the_offsets_of_carries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the barriers of passes/edge_buffers.py: the results of two dispatches lie in one allocation."""
+    (s,) = nm.dims("s")
+
+    def loop_in_loop(x, n):
+        y = x * 2
+        inner = lambda i, c: lax.fori_loop(0, n, lambda j, d: (d[0] + d[1], d[1] * 2), (y, c[0]))  # noqa: E731
+        return lax.fori_loop(0, n, inner, (x, x + 1))
+
+    monkeypatch.setattr(emit_iree, "barrier", lambda value: value)
+    monkeypatch.setattr(emit_iree, "copy_duplicates", lambda op: None)
+    module = nm.compile(loop_in_loop, (nm.spec((s,), jnp.float32), nm.spec((), jnp.int32)))
+    x = np.arange(1, 4, dtype=np.float32)
+    got = module(x, np.int32(0))  # no iteration: (x, x + 1)
+    assert not np.array_equal(got[1], x + 1)
