@@ -108,7 +108,7 @@ def _annotate(module: ir.Module, name: str, signature: EntryPoint, traced: Trace
     with module.context, ir.Location.unknown():
         _rename(functions, main, name)
         block = main.entry_block
-        old = list(main.attributes["arg_attrs"])
+        old = list(main.attributes["arg_attrs"]) if "arg_attrs" in main.attributes else []
         variables = sum("jax.global_constant" in ir.DictAttr(attrs) for attrs in old)
         first = variables + len(traced.constants)
         with ir.InsertionPoint.at_block_begin(block):

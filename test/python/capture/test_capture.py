@@ -157,3 +157,9 @@ def test_x64_programs_hold_64_bits():
         out = m(x)
     assert out.dtype == np.float64
     assert np.array_equal(out, x / 3)
+
+
+def test_functions_without_arguments() -> None:
+    key = jax.random.key(3)
+    module = nm.compile(lambda: jax.random.uniform(key, (4,)), ())
+    assert np.array_equal(module(), jax.random.uniform(key, (4,)))
