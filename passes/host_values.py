@@ -37,7 +37,7 @@ class HostValues:
         """The elements of `value` as signless scalars (made at the insertion point for constants), None if unknown."""
         known = self._scalars.get(value)
         if known is not None:
-            return known
+            return [reinterpret(scalar, signless(scalar.type)) for scalar in known]
         owner = value.owner
         if isinstance(owner, ir.Block):
             return None
@@ -58,9 +58,7 @@ class HostValues:
             return
         if op.name == "tensor.from_elements":
             if not isinstance(op.results[0].type.element_type, ir.IndexType):
-                with ir.InsertionPoint(op), op.location:
-                    scalars = [reinterpret(v, signless(v.type)) for v in op.operands]
-                self._scalars[op.results[0]] = scalars
+                self._scalars[op.results[0]] = list(op.operands)
             return
         if not any(operand in self._scalars for operand in op.operands):
             return

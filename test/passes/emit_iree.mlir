@@ -213,3 +213,45 @@ func.func @shared(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
   %6 = "nimble.unbind"(%3) : (!nimble.binding) -> tensor<4xf32>
   return %5, %6 : tensor<4xf32>, tensor<4xf32>
 }
+
+// -----
+
+// A loop on a condition becomes blocks.
+// CHECK-LABEL: func.func @while
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<4xf32>
+// CHECK:         cf.br ^[[BEFORE:.*]](%[[X]] : tensor<4xf32>)
+// CHECK:       ^[[BEFORE]](%{{.*}}: tensor<4xf32>):
+// CHECK:         cf.cond_br
+// CHECK-NOT:     scf.
+func.func @while(%x: tensor<4xf32>, %go: i1) -> tensor<4xf32> {
+  %0 = scf.while (%a = %x) : (tensor<4xf32>) -> tensor<4xf32> {
+    scf.condition(%go) %a : tensor<4xf32>
+  } do {
+  ^bb0(%b: tensor<4xf32>):
+    scf.yield %b : tensor<4xf32>
+  }
+  return %0 : tensor<4xf32>
+}
+
+// -----
+
+// Of first values of one type, and of what is yielded twice, the second is copied.
+// CHECK-LABEL: func.func @copies
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<4xf32>, %[[Y:[^:]*]]: tensor<4xf32>
+// CHECK:         %[[FIRST:.*]] = "util.optimization_barrier"(%[[X]])
+// CHECK:         %[[TIED:.*]] = "util.optimization_barrier"(%[[Y]])
+// CHECK:         %[[TRUE:.*]] = "util.optimization_barrier"(%{{.*}}) : (i1) -> i1
+// CHECK:         %[[COPY:.*]] = linalg.generic {{.*}} ins(%[[TIED]] : tensor<4xf32>)
+// CHECK:           arith.select %[[TRUE]]
+// CHECK:         %[[APART:.*]] = "util.optimization_barrier"(%[[COPY]])
+// CHECK:         cf.br ^{{.*}}(%{{.*}}, %[[FIRST]], %[[APART]] : index, tensor<4xf32>, tensor<4xf32>)
+func.func @copies(%x: tensor<4xf32>, %y: tensor<4xf32>) -> tensor<4xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %first = "nimble.tie_shape"(%x) {nimble.apart, operandSegmentSizes = array<i32: 1, 0>} : (tensor<4xf32>) -> tensor<4xf32>
+  %tied = "nimble.tie_shape"(%y) {nimble.apart, operandSegmentSizes = array<i32: 1, 0>} : (tensor<4xf32>) -> tensor<4xf32>
+  %0:2 = scf.for %i = %c0 to %c1 step %c1 iter_args(%a = %first, %b = %tied) -> (tensor<4xf32>, tensor<4xf32>) {
+    scf.yield %b, %a : tensor<4xf32>, tensor<4xf32>
+  }
+  return %0#0 : tensor<4xf32>
+}

@@ -164,3 +164,9 @@ def test_a_function_without_arguments() -> None:
     counted, columns = module()
     np.testing.assert_array_equal(counted, np.arange(5))
     np.testing.assert_array_equal(columns, [[0.0, 1.0, 2.0]] * 2)
+
+
+def test_functions_without_arguments() -> None:
+    key = jax.random.key(3)
+    module = nm.compile(lambda: jax.random.uniform(key, (4,)), ())
+    assert np.array_equal(module(), jax.random.uniform(key, (4,)))

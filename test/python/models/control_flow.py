@@ -85,7 +85,9 @@ def branches(x, k, go, flags):
         "switch": lax.switch(k, [lambda v: v + 1, lambda v: v * 2, jnp.flip, lambda v: v], x),
         "one": lax.switch(k, [jnp.negative], x),
         "on_size": lax.cond(jnp.asarray(x.shape[0]) > 4, lambda: x * 3, lambda: x),
-        "nested": lax.cond(go, lambda: lax.switch(k, [lambda: x, lambda: x + k]), lambda: lax.cond(k > 0, lambda: -x, lambda: x)),
+        "nested": lax.cond(
+            go, lambda: lax.switch(k, [lambda: x, lambda: x + k]), lambda: lax.cond(k > 0, lambda: -x, lambda: x)
+        ),
         "batched": jax.vmap(lambda flag, v: lax.cond(flag, lambda: v, lambda: v * 10))(flags, x),
         "select_n": lax.select_n(flags, x, -x),
     }  # fmt: skip
@@ -123,8 +125,12 @@ def carries_that_change_places(x, y, n):
         "swapped": lax.fori_loop(0, n, lambda i, c: (c[1], c[0], c[2] + c[0] * i), (x, y, x)),
         "rotated": lax.fori_loop(0, n, lambda i, c: (c[1], c[2], c[0] + 1), (x, y, x + y)),
         "equal": lax.fori_loop(0, n, lambda i, c: (c[0] + c[1], c[1] + 1), (x * 2, x * 2)),
-        "outer": lax.fori_loop(0, n, lambda i, c: lax.fori_loop(0, n, lambda j, d: (d[1], d[0] + 1), (y * 2, c[0])), (x, x + 1)),
-        "constants": lax.fori_loop(0, n, lambda i, c: (c[1], c[0], c[2] + c[0]), (np.arange(3), np.arange(3)[::-1], np.zeros(3, int)))[2],
+        "outer": lax.fori_loop(
+            0, n, lambda i, c: lax.fori_loop(0, n, lambda j, d: (d[1], d[0] + 1), (y * 2, c[0])), (x, x + 1)
+        ),
+        "constants": lax.fori_loop(
+            0, n, lambda i, c: (c[1], c[0], c[2] + c[0]), (np.arange(3), np.arange(3)[::-1], np.zeros(3, int))
+        )[2],
     }  # fmt: skip
 
 

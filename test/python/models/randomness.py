@@ -19,7 +19,8 @@ def random_bits(key, x):
     first, second = random.split(key)
     return {
         "keys": [random.split(key, 3), random.fold_in(key, 7), random.fold_in(key, x.shape[1]), first],
-        "bits": [random.bits(second, x.shape), random.bits(key, (x.shape[1],), jnp.uint8), random.bits(key, (3,), jnp.uint16)],
+        "bits": [random.bits(second, x.shape), random.bits(key, (x.shape[1],), jnp.uint8)],
+        "static": random.bits(key, (3,), jnp.uint16),
         "uniform": random.uniform(key, x.shape),
         "integers": [random.randint(first, x.shape, 0, 10), random.randint(second, (5,), -3, 1000)],
         "bernoulli": random.bernoulli(second, 0.3, x.shape),

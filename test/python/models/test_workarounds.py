@@ -1,5 +1,5 @@
-"""Bugs of IREE that lowering works around (passes/lowering/fusion.py): each test fails when the bug is mended, so that the
-workaround can go."""
+"""Bugs of IREE that lowering works around (passes/lowering/fusion.py, passes/edge_buffers.py): each test fails when the
+bug is mended, so that the workaround can go."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 import nimble_mlir as nm
 from nimble_mlir.driver.iree import compiler_path
 from nimble_mlir.driver.options import CompileOptions, iree_flags
-from nimble_mlir.passes import kernel_dispatch
+from nimble_mlir.passes import emit_iree, kernel_dispatch
 
 # A product whose left operand is computed elementwise, contracted over a dynamic size.
 _FUSED_PACKING = """
@@ -94,3 +95,20 @@ def test_iree_gives_two_dispatches_one_buffer_to_update(monkeypatch: pytest.Monk
     module = nm.compile(twice, (nm.spec((n,), jnp.float32), nm.spec((s,), jnp.int32)))
     a, b = module(np.zeros(1, np.float32), np.zeros(1, np.int32))
     assert (a[0], b[0]) != (3.0, 5.0), "mended: _own in passes/kernel_dispatch.py can go"
+
+
+def test_iree_mixes_up_the_offsets_of_carries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the barriers of passes/edge_buffers.py: the results of two dispatches lie in one allocation."""
+    (s,) = nm.dims("s")
+
+    def loop_in_loop(x, n):
+        y = x * 2
+        inner = lambda i, c: lax.fori_loop(0, n, lambda j, d: (d[0] + d[1], d[1] * 2), (y, c[0]))  # noqa: E731
+        return lax.fori_loop(0, n, inner, (x, x + 1))
+
+    monkeypatch.setattr(emit_iree, "barrier", lambda value: value)
+    monkeypatch.setattr(emit_iree, "copy_duplicates", lambda op: None)
+    module = nm.compile(loop_in_loop, (nm.spec((s,), jnp.float32), nm.spec((), jnp.int32)))
+    x = np.arange(1, 4, dtype=np.float32)
+    got = module(x, np.int32(0))  # no iteration: (x, x + 1)
+    assert not np.array_equal(got[1], x + 1)
