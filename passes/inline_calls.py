@@ -11,10 +11,13 @@ from .base import ModulePass, entry_functions, fail, functions, location_text
 
 __all__ = ["InlineCalls"]
 
+# Ops that stand for a function's body → the attribute that names the function.
+_CALLEE = {"func.call": "callee", "stablehlo.composite": "decomposition"}
+
 
 @dataclass(frozen=True)
 class InlineCalls(ModulePass):
-    """Inlines every call and erases the private functions that nothing calls any more.
+    """Inlines every call and composite, takes tuples apart, and erases the private functions that nothing calls any more.
 
     Upstream's `inline` refuses callees with ops of dialects defined in Python, so nimble has its own.
 
@@ -33,6 +36,7 @@ class InlineCalls(ModulePass):
         entries = entry_functions(module)
         for entry in entries:
             _inline_into(entry, callees, done, ())
+            _take_tuples_apart(entry)
         kept = {entry.name.value for entry in entries}
         for name, function in callees.items():
             if name not in kept and "nimble.shape_of" not in function.attributes:
@@ -43,8 +47,8 @@ def _inline_into(function: Any, callees: dict[str, Any], done: set[str], stack: 
     name = function.name.value
     if name in done:
         return
-    for call in [op for op in _walk(function.operation) if op.name == "func.call"]:
-        callee_name = ir.FlatSymbolRefAttr(call.attributes["callee"]).value
+    for call in [op for op in _walk(function.operation) if op.name in _CALLEE]:
+        callee_name = ir.FlatSymbolRefAttr(call.attributes[_CALLEE[call.name]]).value
         if callee_name in (*stack, name):
             raise fail(call, f"function '{callee_name}' calls itself; recursion cannot be inlined")
         callee = callees.get(callee_name)
@@ -53,6 +57,19 @@ def _inline_into(function: Any, callees: dict[str, Any], done: set[str], stack: 
         _inline_into(callee, callees, done, (*stack, name))
         _inline_call(call, callee)
     done.add(name)
+
+
+def _take_tuples_apart(function: Any) -> None:
+    """Elements of tuples that are made in the function are read where the tuple got them."""
+    tuples = [op for op in _walk(function.operation) if op.name == "stablehlo.tuple"]
+    for element in [op for op in _walk(function.operation) if op.name == "stablehlo.get_tuple_element"]:
+        made = element.operands[0].owner
+        if not isinstance(made, ir.Block) and made.operation.name == "stablehlo.tuple":
+            element.results[0].replace_all_uses_with(made.operation.operands[element.attributes["index"].value])
+            element.erase()
+    for made in reversed(tuples):
+        if not list(made.results[0].uses):
+            made.erase()
 
 
 def _inline_call(call: Any, callee: Any) -> None:

@@ -115,3 +115,24 @@ func.func @no_body(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = call @elsewhere(%x) : (tensor<4xf32>) -> tensor<4xf32>
   return %0 : tensor<4xf32>
 }
+
+// -----
+
+// A composite is its decomposition; a tuple's element is what it was made of.
+// CHECK-LABEL: func.func @composite
+// CHECK-SAME:    %[[X:.*]]: tensor<4xf32>
+// CHECK-NEXT:    %[[SIN:.*]] = stablehlo.sine %[[X]]
+// CHECK-NEXT:    %[[COS:.*]] = stablehlo.cosine %[[SIN]]
+// CHECK-NEXT:    return %[[COS]]
+func.func @composite(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = stablehlo.composite "some.sine" %x {decomposition = @some_sine} : (tensor<4xf32>) -> tensor<4xf32>
+  %1 = stablehlo.tuple %x, %0 : tuple<tensor<4xf32>, tensor<4xf32>>
+  %2 = stablehlo.get_tuple_element %1[1] : (tuple<tensor<4xf32>, tensor<4xf32>>) -> tensor<4xf32>
+  %3 = stablehlo.cosine %2 : tensor<4xf32>
+  return %3 : tensor<4xf32>
+}
+// CHECK-NOT: func.func
+func.func private @some_sine(%a: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = stablehlo.sine %a : tensor<4xf32>
+  return %0 : tensor<4xf32>
+}

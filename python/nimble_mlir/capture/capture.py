@@ -160,6 +160,9 @@ def _rename_calls(operation: Any, new: Mapping[str, str]) -> None:
                 if op.operation.name == "func.call":
                     callee = ir.FlatSymbolRefAttr(op.attributes["callee"]).value
                     op.attributes["callee"] = ir.FlatSymbolRefAttr.get(new[callee])
+                if op.operation.name == "stablehlo.composite":
+                    body = ir.FlatSymbolRefAttr(op.attributes["decomposition"]).value
+                    op.attributes["decomposition"] = ir.FlatSymbolRefAttr.get(new[body])
                 if "called_computations" in op.attributes:
                     called = [ir.FlatSymbolRefAttr(entry).value for entry in op.attributes["called_computations"]]
                     op.attributes["called_computations"] = ir.ArrayAttr.get(

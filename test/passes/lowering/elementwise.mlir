@@ -90,3 +90,14 @@ func.func @not_held(%x: tensor<4xi4>) -> tensor<4xi4> {
   %0 = stablehlo.add %x, %x : tensor<4xi4>
   return %0 : tensor<4xi4>
 }
+
+// -----
+
+// CHECK-LABEL: func.func @barrier
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<4xf32>
+// CHECK-SAME:    %[[Y:[^:]*]]: tensor<2xf32>
+// CHECK-NEXT:    return %[[Y]], %[[X]]
+func.func @barrier(%x: tensor<4xf32>, %y: tensor<2xf32>) -> (tensor<2xf32>, tensor<4xf32>) {
+  %0:2 = stablehlo.optimization_barrier %y, %x : tensor<2xf32>, tensor<4xf32>
+  return %0#0, %0#1 : tensor<2xf32>, tensor<4xf32>
+}
