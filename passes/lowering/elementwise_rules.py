@@ -54,12 +54,6 @@ def map_(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     return [_typed(ctx, ctx.elementwise(inputs, signless(result), body), op)]
 
 
-@lowering("stablehlo.optimization_barrier")
-def optimization_barrier(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
-    """Its operands: it keeps XLA from undoing rematerialization, which is no optimization here."""
-    return [ctx.cast(operand, ctx.dims(result)) for operand, result in zip(op.operands, op.results, strict=True)]
-
-
 def _typed(ctx: LoweringContext, value: ir.Value, op: Any) -> ir.Value:
     result = op.results[0]
     dims = ctx.dims(result)
