@@ -45,8 +45,14 @@ class HostValues:
             return _constants(value)
         if owner.name not in _REARRANGEMENTS or _count(value.type) is None:
             return None
-        operands = [self.get(operand) for operand in owner.operands]
-        return None if any(scalars is None for scalars in operands) else _RULES[owner.name](owner, operands)
+        operands = self._all(owner)
+        return None if operands is None else _RULES[owner.name](owner, operands)
+
+    def _all(self, op: Any) -> list[Scalars] | None:
+        """What the host knows of all operands, None where it does not know one of them."""
+        operands = [self.get(operand) for operand in op.operands]
+        known = [scalars for scalars in operands if scalars is not None]
+        return known if len(known) == len(operands) else None
 
     def visit(self, op: Any) -> None:
         """Replaces `op` by arithmetic on the host where it is such."""
@@ -63,8 +69,8 @@ class HostValues:
         if not any(operand in self._scalars for operand in op.operands):
             return
         with ir.InsertionPoint(op), op.location:
-            operands = [self.get(operand) for operand in op.operands]
-            if any(scalars is None for scalars in operands):
+            operands = self._all(op)
+            if operands is None:
                 return
             scalars = rule(op, operands)
             if scalars is None:

@@ -16,8 +16,8 @@ from test_imports import USE_MODULE, saved_module  # noqa: F401 - a fixture
 
 import nimble_mlir as nm
 
-# Import name → distribution, where they differ.
-_DISTRIBUTIONS = {"iree": "iree-base-runtime", "torch_mlir": "torch-mlir"}
+# Import name → distribution, where they differ. jaxlib comes with jax, whose version says which.
+_DISTRIBUTIONS = {"iree": "iree-base-runtime", "jaxlib": "jax", "torch_mlir": "torch-mlir"}
 # Distributions that are run and not imported.
 _NOT_IMPORTED = {"iree-base-compiler"}
 
