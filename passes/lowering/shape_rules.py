@@ -165,7 +165,7 @@ def reverse(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
 def reversed_along(ctx: LoweringContext, value: ir.Value, axes: Sequence[int]) -> ir.Value:
     """`value` with the order of its elements reversed along `axes`."""
     dims = ctx.dims(value)
-    last = {axis: ctx.sizes.value(dims[axis] - 1) for axis in axes}
+    last = {axis: ctx.sizes.value(dims[axis] - 1) for axis in axes if dims[axis] != 1}
 
     def body() -> ir.Value:
         indices = [index_of(axis) for axis in range(len(dims))]

@@ -341,3 +341,15 @@ def selections(h, k, v, x):
         "rows": lax.top_k(x.T, 1),
         "special": lax.top_k(special.T, 4),
     }
+
+
+@program("b, s", lambda b, s: (nm.spec((b, s), f32),), "exact", constraints=["s >= 3"])
+def columns_moved(x):
+    """Columns as arrays of their own, put beside what they come from."""
+    rolled = jnp.concatenate([jnp.roll(x[:, 1:2], 1, axis=0), x], axis=1)
+    return {
+        "reflected": jnp.pad(x, ((0, 0), (1, 2)), mode="reflect"),
+        "edges": jnp.pad(x, ((2, 1), (1, 1)), mode="edge"),
+        "flipped": jnp.flip(x[:, :1], axis=1),
+        "rolled": jnp.concatenate([rolled, jnp.flip(rolled[:, -2:-1], axis=0)], axis=1),
+    }
