@@ -98,7 +98,11 @@ def test_iree_gives_two_dispatches_one_buffer_to_update(monkeypatch: pytest.Monk
 
 
 def test_iree_mixes_up_the_offsets_of_carries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the barriers of passes/edge_buffers.py: the results of two dispatches lie in one allocation."""
+    """Without the barriers of passes/edge_buffers.py: the results of two dispatches lie in one allocation.
+
+    Seen on scf; on the branches that passes/host_branches.py makes of it this program is right, but none is known to be
+    right always.
+    """
     (s,) = nm.dims("s")
 
     def loop_in_loop(x, n):
@@ -108,6 +112,7 @@ def test_iree_mixes_up_the_offsets_of_carries(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(emit_iree, "barrier", lambda value: value)
     monkeypatch.setattr(emit_iree, "copy_duplicates", lambda op: None)
+    monkeypatch.setattr(emit_iree, "to_branches", lambda module: None)
     module = nm.compile(loop_in_loop, (nm.spec((s,), jnp.float32), nm.spec((), jnp.int32)))
     x = np.arange(1, 4, dtype=np.float32)
     got = module(x, np.int32(0))  # no iteration: (x, x + 1)
