@@ -116,9 +116,11 @@ def _elementwise(function: Callable[..., Element]) -> Rule:
         if all(elements is None for elements in operands):
             return None
         known = [
-            elements if elements is not None else _data(operand, count)
+            _spread(elements, count) if elements is not None else _data(operand, count)
             for operand, elements in zip(op.operands, operands, strict=True)
         ]
+        if any(len(elements) != count for elements in known):
+            return None
         return [
             None if any(e is None for e in elements) else function(values, op, *elements)
             for elements in zip(*known, strict=True)
