@@ -29,6 +29,7 @@ _SIZES: dict[str, Sequence[int] | slice] = {
     "stablehlo.dynamic_gather": (2,),
     "stablehlo.dynamic_iota": (0,),
     "stablehlo.dynamic_reshape": (1,),
+    "stablehlo.set_dimension_size": (1,),
 }
 # The same for operands that may be negative.
 _SIGNED: dict[str, Sequence[int]] = {"stablehlo.dynamic_conv": (2,), "stablehlo.dynamic_pad": (2, 3, 4)}

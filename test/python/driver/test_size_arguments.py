@@ -160,3 +160,17 @@ def test_other_scalars_stay_data():
     """)
     for n, k in [(3, -5), (1, 2), (0, 7)]:
         np.testing.assert_array_equal(m(n, k), np.full(n, k, np.int32))
+
+
+def test_a_dimension_is_made_smaller():
+    m = nm.compile_stablehlo("""
+    func.func @main(%n: tensor<i32>, %x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+      %0 = stablehlo.set_dimension_size %x, %n, dim = 0 : (tensor<?x4xf32>, tensor<i32>) -> tensor<?x4xf32>
+      %1 = stablehlo.add %0, %0 : tensor<?x4xf32>
+      return %1 : tensor<?x4xf32>
+    }
+    """)
+    for n, rows in [(2, 3), (1, 1), (0, 5), (7, 7)]:
+        np.testing.assert_array_equal(m(n, counts(rows, 4)), 2 * counts(rows, 4)[:n])
+    with pytest.raises(nm.ShapeError, match="a size that is not larger than the operand's in dimension 0"):
+        m(4, counts(3, 4))
