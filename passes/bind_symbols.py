@@ -4,18 +4,21 @@ are: ops that need exactly equal types get their dims all at once, from `nimble-
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from nimble_mlir.dims import Plan, UnsolvableError
+from nimble_mlir.dims import DimExpr, Plan, UnsolvableError
 from nimble_mlir.errors import CaptureError
 from nimble_mlir.mlir import arith, ir, tensor
 
 from .base import ModulePass, entry_functions, fail
+from .lowering.signedness import is_unsigned, reinterpret, signless
 from .resolve_dims import SIZE_SOURCE
 from .signature import EntrySignature, erase_arguments, read_signature, state_signature
+from .size_arguments import mark_size_arguments
 from .size_checks import emit_plan
-from .symbol_table import constant_index
+from .symbol_table import DimBuilder, constant_index
 
 __all__ = ["BindSymbols"]
 
@@ -30,6 +33,8 @@ class BindSymbols(ModulePass):
         %d = tensor.dim %x, %c0
         %v = "nimble.symbol"(%d) {symbol = @s, bounds = {min = 1}}
         %s = tensor.from_elements (arith.index_cast %v) : tensor<i32>
+
+    An argument of foreign StableHLO that reaches a shape operand is a size itself: its symbol's value is read from it.
     """
 
     name: ClassVar[str] = "nimble-bind-symbols"
@@ -38,6 +43,7 @@ class BindSymbols(ModulePass):
         """Raises CaptureError for a symbol that no argument determines."""
         for function in entry_functions(module):
             if "nimble.bound" not in function.attributes:
+                mark_size_arguments(function)
                 _bind(function)
                 function.attributes["nimble.bound"] = ir.UnitAttr.get()
 
@@ -45,8 +51,12 @@ class BindSymbols(ModulePass):
 def _bind(function: Any) -> None:
     signature, plan = _solve(function)
     block = function.entry_block
+    uses = {a.position: list(block.arguments[a.position].uses) for a in signature.arguments if a.values}
     with ir.InsertionPoint.at_block_begin(block), function.location:
         values = _emit_symbols(signature, plan, block)
+        for argument in signature.arguments:
+            if argument.values:
+                _replace_uses(uses[argument.position], block.arguments[argument.position], argument.values, values)
         for position, symbol in signature.dimension_variables.items():
             variable = block.arguments[position]
             element = variable.type.element_type
@@ -75,6 +85,25 @@ def _solve(function: Any) -> tuple[EntrySignature, Plan]:
     return signature, plan
 
 
+def _replace_uses(
+    uses: Sequence[Any], argument: ir.Value, elements: Sequence[DimExpr], values: dict[str, ir.Value]
+) -> None:
+    """What read the elements of an argument reads the symbols that they are."""
+    type_ = argument.type.element_type
+    scalars = [arith.index_cast(signless(type_), DimBuilder.emit_here(element, values)) for element in elements]
+    replacement = tensor.from_elements(argument.type, [reinterpret(scalar, type_) for scalar in scalars])
+    for use in uses:
+        use.owner.operands[use.operand_number] = replacement
+
+
+def _element(argument: ir.Value, axis: int) -> ir.Value:
+    """An element of an argument (`axis` as `SizeSource` has it), read on the host."""
+    indices = [] if axis == -1 else [constant_index(-2 - axis)]
+    scalar = tensor.extract(argument, indices)
+    cast = arith.index_castui if is_unsigned(scalar.type) else arith.index_cast
+    return cast(ir.IndexType.get(), reinterpret(scalar, signless(scalar.type)))
+
+
 def _emit_symbols(signature: EntrySignature, plan: Plan, block: ir.Block) -> dict[str, ir.Value]:
     sizes: dict[tuple[int, int], ir.Value] = {}
 
@@ -82,6 +111,8 @@ def _emit_symbols(signature: EntrySignature, plan: Plan, block: ir.Block) -> dic
         key = (argument, axis)
         if key not in sizes:
             operand = block.arguments[signature.arguments[argument].position]
+            if axis < 0:
+                return sizes.setdefault(key, _element(operand, axis))
             sizes[key] = tensor.dim(operand, constant_index(axis))
             sizes[key].owner.attributes[SIZE_SOURCE] = ir.UnitAttr.get()
         return sizes[key]

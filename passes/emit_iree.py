@@ -175,7 +175,11 @@ def _emit_scan(op: Any) -> None:
 
 
 def _assume(value: ir.Value, info: SymbolInfo) -> ir.Value:
-    """`util.assume.int` with the symbol's bounds; without an upper bound only the divisor and minimum are said."""
+    """`util.assume.int` with the symbol's bounds; without an upper bound only the divisor and minimum are said.
+
+    Its bounds are unsigned: nothing is said of a symbol that may be negative, such as an amount of padding."""
+    if info.min < 0:
+        return value
     facts = [f"umin = {max(info.min, 0)}", f"umax = {info.max if info.max is not None else _INT64_MAX}"]
     if info.multiple_of > 1:
         facts.append(f"udiv = {info.multiple_of}")

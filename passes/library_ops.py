@@ -10,7 +10,9 @@ from nimble_mlir.mlir import ir
 
 __all__ = ["LIBRARY_OPS", "library_ops"]
 
-LIBRARY_OPS = frozenset({"stablehlo.cholesky", "stablehlo.fft", "stablehlo.triangular_solve"})
+LIBRARY_OPS = frozenset(
+    {"stablehlo.cholesky", "stablehlo.fft", "stablehlo.rng_bit_generator", "stablehlo.triangular_solve"}
+)
 
 
 def library_ops(module: ir.Module) -> list[Any]:

@@ -152,6 +152,13 @@ def _slice(state: _Materializer, op: Any) -> Sequence[ir.Value]:
     return [SliceOp(op.operands[0], start, limit, stride, op.results[0].type).result]
 
 
+def _set_dimension_size(state: _Materializer, op: Any) -> Sequence[ir.Value]:
+    """The front of the operand: what lies behind the new size is gone."""
+    rank, limits = len(_dims(op.operands[0])), state.builder.values(_dims(op.results[0]))
+    starts, strides = ([constant_index(value)] * rank for value in (0, 1))
+    return [SliceOp(op.operands[0], starts, limits, strides, op.results[0].type).result]
+
+
 def _check_starts(state: _Materializer, op: Any, starts: list[ir.Value]) -> None:
     """Starts that are data lie where all that is read from there lies in the operand. Sizes are checked before."""
     elements = state.values.elements(op.operands[1]) or (None,) * len(starts)
@@ -246,6 +253,7 @@ _REWRITES: dict[str, Callable[[_Materializer, Any], Sequence[ir.Value]]] = {
     "stablehlo.dynamic_pad": _pad,
     "stablehlo.dynamic_reshape": _reshape,
     "stablehlo.real_dynamic_slice": _slice,
+    "stablehlo.set_dimension_size": _set_dimension_size,
 }
 
 # What arithmetic on sizes consists of: replaced where its value is known, erased where nothing uses it.

@@ -17,7 +17,7 @@ from nimble_mlir.mlir import ir
 from .division_selects import divided, floor_divide, sign
 from .size_conditions import decide
 
-__all__ = ["MAX_ELEMENTS", "Contents", "Element", "ShapeValues"]
+__all__ = ["MAX_ELEMENTS", "Contents", "Element", "ShapeValues", "propagates"]
 
 MAX_ELEMENTS = 64
 
@@ -304,6 +304,7 @@ def _simplified(function: Callable[..., DimExpr]) -> Callable[..., DimExpr]:
 _RULES: dict[str, Rule] = {
     "arith.constant": _constant,
     "arith.index_cast": _same,
+    "builtin.unrealized_conversion_cast": _same,  # between signed and unsigned integers of one width
     "nimble.symbol": _symbol,
     "stablehlo.add": _elementwise(_add),
     "stablehlo.and": _elementwise(_logic("and")),
@@ -330,3 +331,8 @@ _RULES: dict[str, Rule] = {
     "stablehlo.subtract": _elementwise(_subtract),
     "tensor.from_elements": _from_elements,
 }
+
+
+def propagates(op: Any) -> bool:
+    """Whether the contents of the result follow from those of the operands, as far as a rule knows."""
+    return op.name in _RULES

@@ -2,7 +2,8 @@
 
 Function: `nimble.symbols = {s = {min = 1, max = 512}}`, `nimble.constraints = ["b*s <= 4096"]`. Argument: `nimble.name =
 "ids"`, `nimble.dims = [@b, @s]`, or JAX's `jax.global_constant = "s"` on a dimension variable. A function without them
-(StableHLO of somebody else) gets a symbol for each dynamic dimension of its arguments.
+(StableHLO of somebody else) gets a symbol for each dynamic dimension of its arguments; on an argument whose elements are
+sizes, `nimble.values = [@n]` names the symbols that they are, and `nimble.signed` says that they may be negative.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from nimble_mlir.dialects import attr_to_dim, bounds_to_attr, dim_to_attr, dims_of, symbol_info
 from nimble_mlir.dialects.dtypes import dtype_name
-from nimble_mlir.dims import Constraint, DimExpr, Plan, Scope, SizeSource, SymbolInfo, make_plan
+from nimble_mlir.dims import Constraint, DimExpr, Plan, Scope, SymbolInfo, argument_sources, make_plan
 from nimble_mlir.dims.signature import ArgumentSpec, CallTree, EntryPoint, ResultSpec
 from nimble_mlir.dims.tree import LEAF, Tree
 from nimble_mlir.mlir import ir
@@ -25,6 +26,7 @@ __all__ = [
     "entry_point",
     "erase_arguments",
     "read_signature",
+    "set_argument_attribute",
     "set_type",
     "state_signature",
 ]
@@ -34,11 +36,12 @@ _BOUNDS_DIALECT = "#stablehlo.bounds"
 
 @dataclass(frozen=True)
 class ArgumentDims:
-    """One tensor argument: its position in the function, its name and its dims."""
+    """One tensor argument: its position in the function, its name, its dims, and its elements where they are sizes."""
 
     position: int
     name: str
     dims: tuple[DimExpr, ...]
+    values: tuple[DimExpr, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,9 @@ class EntrySignature:
     def plan(self) -> Plan:
         """How the symbols are solved from the sizes of the arguments."""
         sources = [
-            SizeSource(index, axis, dim)
+            source
             for index, argument in enumerate(self.arguments)
-            for axis, dim in enumerate(argument.dims)
+            for source in argument_sources(index, argument.dims, argument.values)
         ]
         return make_plan(sources, self.scope, names=self.names)
 
@@ -72,6 +75,13 @@ def argument_attribute(function: Any, position: int, key: str) -> ir.Attribute |
         return None
     attributes = ir.DictAttr(function.attributes["arg_attrs"][position])
     return attributes[key] if key in attributes else None
+
+
+def set_argument_attribute(function: Any, position: int, key: str, value: ir.Attribute) -> None:
+    """Sets the attribute `key` of an argument."""
+    stated = _argument_attributes(function)
+    stated[position][key] = value
+    function.attributes["arg_attrs"] = ir.ArrayAttr.get([ir.DictAttr.get(entry) for entry in stated])
 
 
 def read_signature(function: Any) -> EntrySignature:
@@ -95,13 +105,21 @@ def read_signature(function: Any) -> EntrySignature:
             _check_rank(text, argument.type, exprs)
         else:
             exprs = _fresh_dims(argument.type, text, fresh)
-        arguments.append(ArgumentDims(position, text, exprs))
+        stated = argument_attribute(function, position, "nimble.values")
+        values = () if stated is None else tuple(attr_to_dim(entry) for entry in ir.ArrayAttr(stated))
+        signed = argument_attribute(function, position, "nimble.signed") is not None
+        for symbol in (value.as_symbol() for value in values):
+            if symbol is not None:
+                least = -(1 << (argument.type.element_type.width - 1)) if signed else 0
+                fresh[symbol] = SymbolInfo(symbol, min=least)
+        arguments.append(ArgumentDims(position, text, exprs, values))
     symbols = dict(fresh)
     if "nimble.symbols" in function.attributes:
         for entry in ir.DictAttr(function.attributes["nimble.symbols"]):
             symbols[entry.name] = symbol_info(entry.name, ir.DictAttr(entry.attr))
     for argument in arguments:
-        for symbol in sorted(frozenset().union(*(dim.symbols for dim in argument.dims)) - symbols.keys()):
+        used = frozenset().union(*(dim.symbols for dim in (*argument.dims, *argument.values)))
+        for symbol in sorted(used - symbols.keys()):
             raise ValueError(f"argument '{argument.name}' has symbol '{symbol}', which nimble.symbols does not declare")
     constraints: list[Constraint] = []
     if "nimble.constraints" in function.attributes:
@@ -133,7 +151,7 @@ def entry_point(function: Any) -> EntryPoint:
     block = function.entry_block
     types = [block.arguments[argument.position].type for argument in signature.arguments]
     arguments = tuple(
-        ArgumentSpec(argument.name, dtype_name(type_.element_type), argument.dims)
+        ArgumentSpec(argument.name, dtype_name(type_.element_type), argument.dims, values=argument.values)
         for argument, type_ in zip(signature.arguments, types, strict=True)
     )
     returned = block.operations[len(block.operations) - 1].operands

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from nimble_mlir.dialects import CheckOp, ConstraintOp, SymbolOp, bounds_to_attr, opaque
-from nimble_mlir.dims import Constraint, DimExpr, Plan, SymbolInfo
+from nimble_mlir.dims import Constraint, DimExpr, Plan, SymbolInfo, place_text
 from nimble_mlir.mlir import arith, ir
 
 from .symbol_table import DimBuilder, constant_index
@@ -37,25 +37,25 @@ def emit_plan(
 ) -> dict[str, ir.Value]:
     """Emits, at the insertion point, a `nimble.symbol` for each symbol and the checks of `plan`; returns the values.
 
-    `size_of(argument, axis)` gives a size as `index`. `check_constants` also checks sizes that are integers: a static
-    tensor type says them already, and IREE checks that at the boundary."""
+    `size_of(argument, axis)` gives a size as `index` (or an element, as `SizeSource` says). `check_constants` also checks
+    sizes that are integers: a static tensor type says them already, and IREE checks that at the boundary."""
     infos = {info.name: info for info in symbols}
     values: dict[str, ir.Value] = {}
     for step in plan.steps:
         info = infos[step.symbol]
         if step.constraint is None:
-            size, where = size_of(step.argument, step.axis), f"argument '{names[step.argument]}' axis {step.axis}"
+            size, where = size_of(step.argument, step.axis), place_text(f"'{names[step.argument]}'", step.axis)
         else:
             size, where = constant_index(0), f"constraint '{step.constraint}'"
         solved = _solve(size, step.rest, step.coefficient, values, where, step.symbol)
-        _range_checks(solved, info, where, may_be_negative=step.rest != 0)
+        _range_checks(solved, info, where, may_be_negative=step.rest != 0 or step.axis < 0)
         values[step.symbol] = SymbolOp(
             solved, ir.IndexType.get(), ir.FlatSymbolRefAttr.get(step.symbol), opaque(bounds_to_attr(info))
         ).value
     for expected in plan.checks:
         if expected.expected.is_constant and not check_constants:
             continue
-        where = f"argument '{names[expected.argument]}' axis {expected.axis}"
+        where = place_text(f"'{names[expected.argument]}'", expected.axis)
         size = size_of(expected.argument, expected.axis)
         condition = arith.cmpi(_EQ, size, _materialize(expected.expected, values))
         check(condition, "argument_size", f"{where} must be '{expected.expected}'")

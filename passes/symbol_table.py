@@ -130,11 +130,19 @@ def _add(total: ir.Value | None, coefficient: int, product: ir.Value | None) -> 
     return term if total is None else arith.addi(total, term)
 
 
+def _floor_div(lhs: ir.Value, rhs: ir.Value) -> ir.Value:
+    """A divisor that is no constant may be 0: a check says so, but IREE may divide before it, which traps."""
+    if isinstance(rhs.owner, ir.Block) or rhs.owner.name != "arith.constant":
+        by_zero = arith.cmpi(0, rhs, constant_index(0))  # arith.cmpi eq
+        rhs = arith.select(by_zero, constant_index(1), rhs)
+    return arith.floordivsi(lhs, rhs)
+
+
 def _floor_mod(lhs: ir.Value, rhs: ir.Value) -> ir.Value:
-    return arith.subi(lhs, arith.muli(arith.floordivsi(lhs, rhs), rhs))
+    return arith.subi(lhs, arith.muli(_floor_div(lhs, rhs), rhs))
 
 
-_CALLS = {"floordiv": arith.floordivsi, "mod": _floor_mod, "min": arith.minsi, "max": arith.maxsi}
+_CALLS = {"floordiv": _floor_div, "mod": _floor_mod, "min": arith.minsi, "max": arith.maxsi}
 
 
 def _last_definition(block: ir.Block, values: Sequence[ir.Value]) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nimble_mlir.dialects import dims_of
-from nimble_mlir.dims import DimExpr
+from nimble_mlir.dims import DimExpr, argument_sources
 from nimble_mlir.mlir import arith, func, ir
 
 from .base import ModulePass, entry_functions, functions
@@ -24,6 +24,8 @@ SHAPE_OF = "nimble.shape_of"
 @dataclass(frozen=True)
 class SynthesizeShapeFunctions(ModulePass):
     """Makes a host function from the sizes of all arguments, axis by axis, to the sizes of all results.
+
+    After the axes of an argument whose elements are sizes come these elements.
 
       func.func @f(%x: tensor<?x4xf32, #nimble.dims<[@s, 4]>>) -> tensor<?xf32, #nimble.dims<["4*s"]>>
     ==>
@@ -46,7 +48,11 @@ class SynthesizeShapeFunctions(ModulePass):
 
 def _synthesize(module: ir.Module, function: Any) -> None:
     signature = read_signature(function)
-    axes = [(i, axis) for i, argument in enumerate(signature.arguments) for axis in range(len(argument.dims))]
+    axes = [
+        (source.argument, source.axis)
+        for index, argument in enumerate(signature.arguments)
+        for source in argument_sources(index, argument.dims, argument.values)
+    ]
     results = _result_dims(function, {info.name for info in signature.symbols})
     i64 = ir.IntegerType.get_signless(64)
     with ir.InsertionPoint(module.body):

@@ -311,6 +311,7 @@ _SHAPE_IN_TENSOR = frozenset(
         "stablehlo.dynamic_reshape",
         "stablehlo.get_dimension_size",
         "stablehlo.real_dynamic_slice",
+        "stablehlo.set_dimension_size",
     ]
 )
 

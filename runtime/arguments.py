@@ -13,6 +13,7 @@ import ml_dtypes
 import numpy as np
 
 from nimble_mlir.dims.signature import ArgumentSpec, rank_message
+from nimble_mlir.dims.solve import with_values
 from nimble_mlir.errors import CaptureError, ShapeError
 from nimble_mlir.runtime.arrays import dtype_of, jax_module
 
@@ -28,7 +29,7 @@ _INT, _FLOAT, _COMPLEX = 1, 2, 3
 class Argument:
     """One `ArgumentSpec`, prepared so that a call does as little as possible."""
 
-    __slots__ = ("dtype", "kind_of_number", "numpy_dtype", "rank", "read_only", "spec")
+    __slots__ = ("dtype", "kind_of_number", "numpy_dtype", "rank", "read_only", "says_sizes", "spec")
 
     def __init__(self, spec: ArgumentSpec) -> None:
         self.spec = spec
@@ -36,6 +37,7 @@ class Argument:
         self.numpy_dtype = self.dtype.numpy
         self.rank = len(spec.dims)
         self.read_only = spec.read_only
+        self.says_sizes = bool(spec.values)
         self.kind_of_number = _kind_of_number(self.numpy_dtype)
 
     def convert(self, value: Any) -> tuple[np.ndarray, bool]:
@@ -53,8 +55,14 @@ class Argument:
         self._check_rank(array.ndim)
         return array, is_jax
 
+    def sizes(self, array: np.ndarray) -> tuple[int, ...]:
+        """What a `Plan` takes for a converted array: its shape, with its elements where they are sizes."""
+        return with_values(array.shape, array.ravel().tolist()) if self.says_sizes else array.shape
+
     def check_struct(self, value: Any) -> tuple[int, ...]:
-        """The shape of an array, or of anything with `shape` and `dtype`, after the same checks."""
+        """The `sizes` of an array, or the shape of anything with `shape` and `dtype`, after the same checks."""
+        if self.says_sizes and (hasattr(value, "__array__") or not hasattr(value, "shape")):
+            return self.sizes(self.convert(value)[0])
         shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
         if not isinstance(shape, tuple) or dtype is None:
             return self.convert(value)[0].shape

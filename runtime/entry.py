@@ -49,6 +49,7 @@ class Entry:
         self._live = live_treedefs
         self._arguments = tuple(Argument(argument) for argument in spec.arguments)
         self._argument_count = len(self._arguments)
+        self._says_sizes = any(argument.says_sizes for argument in self._arguments)
         self._results = tuple(dtype_of(result.dtype) for result in spec.results)
         self._result_keys = tuple(result.key_impl if result.kind == "key" else None for result in spec.results)
         self._in_is_flat = spec.in_tree.is_flat
@@ -103,7 +104,10 @@ class Entry:
                 array, is_jax = argument.convert(value)
                 any_jax |= is_jax
                 arrays.append(array)
-        shapes = tuple([array.shape for array in arrays])
+        if self._says_sizes:
+            shapes = tuple([argument.sizes(array) for argument, array in zip(self._arguments, arrays, strict=True)])
+        else:
+            shapes = tuple([array.shape for array in arrays])
         if shapes not in self._solved:
             self._remember(shapes)
 

@@ -132,10 +132,12 @@ def _padded(ctx: ShapeContext, low: Sequence[DimExpr], high: Sequence[DimExpr], 
 
 @shape_function("stablehlo.set_dimension_size")
 def set_dimension_size(ctx: ShapeContext) -> Sequence[Dims]:
-    """The operand's dims with one replaced by the value of operand 1."""
-    dims = list(ctx.dims(0))
-    dims[ctx.op.attributes["dimension"].value] = ctx.sizes(1)[0]
-    return [tuple(dims)]
+    """The operand's dims with one replaced by the value of operand 1, which is nowhere larger."""
+    dims, axis = list(ctx.dims(0)), ctx.op.attributes["dimension"].value
+    size = ctx.sizes(1)[0]
+    ctx.at_least(dims[axis], size, f"a size that is not larger than the operand's in dimension {axis}")
+    dims[axis] = size
+    return [ctx.not_negative(tuple(dims))]
 
 
 @shape_function("tensor.from_elements", "tensor.splat")

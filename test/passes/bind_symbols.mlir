@@ -185,3 +185,58 @@ func.func @undeclared(%x: tensor<?xf32> {nimble.name = "x", nimble.dims = [@s]})
 func.func @another_rank(%x: tensor<?xf32> {nimble.name = "x", nimble.dims = [@s, 4]}) attributes {nimble.symbols = {s = {}}} {
   return
 }
+
+// -----
+
+// Of somebody else's program an argument that reaches a shape operand is a size: its value is read, and is at least 0.
+// CHECK-LABEL: func.func @size_argument
+// CHECK-SAME:    %[[N:[^:]*]]: tensor<i32> {nimble.dims = [], nimble.name = "arg0", nimble.values = [@arg0]}
+// CHECK-SAME:    %[[K:[^:]*]]: tensor<i32> {nimble.dims = [], nimble.name = "arg1"}
+// CHECK-SAME:    nimble.symbols = {arg0 = {min = 0 : i64}}
+// CHECK:         %[[READ:.*]] = tensor.extract %[[N]][] : tensor<i32>
+// CHECK:         %[[SIZE:.*]] = arith.index_cast %[[READ]] : i32 to index
+// CHECK:         "nimble.check"{{.*}}message = "argument 'arg0': 'arg0' must be at least 0"
+// CHECK:         %[[V:.*]] = "nimble.symbol"(%[[SIZE]]) {bounds = {min = 0 : i64}, symbol = @arg0}
+// CHECK:         %[[BACK:.*]] = arith.index_cast %[[V]] : index to i32
+// CHECK:         %[[T:.*]] = tensor.from_elements %[[BACK]] : tensor<i32>
+// CHECK:         stablehlo.add %[[T]], %[[K]]
+// CHECK:         stablehlo.multiply %[[T]], %[[T]]
+func.func @size_argument(%n: tensor<i32>, %k: tensor<i32>) -> (tensor<?xf32>, tensor<i32>) {
+  %sum = stablehlo.add %n, %k : tensor<i32>
+  %square = stablehlo.multiply %n, %n : tensor<i32>
+  %shape = stablehlo.reshape %square : (tensor<i32>) -> tensor<1xi32>
+  %0 = stablehlo.dynamic_iota %shape, dim = 0 : (tensor<1xi32>) -> tensor<?xf32>
+  return %0, %sum : tensor<?xf32>, tensor<i32>
+}
+
+// -----
+
+// Each element of a shape is a symbol; amounts of padding may be negative.
+// CHECK-LABEL: func.func @size_vectors
+// CHECK-SAME:    nimble.values = [@arg0_0, @arg0_1]
+// CHECK-SAME:    nimble.signed, nimble.values = [@arg1_0]
+// CHECK:         %[[ONE:.*]] = arith.constant 1 : index
+// CHECK:         tensor.extract %{{.*}}[%[[ONE]]] : tensor<2xui32>
+// CHECK:         "nimble.check"{{.*}}message = "argument 'arg0' element 1: 'arg0_1' must be at least 0"
+// CHECK:         "nimble.symbol"{{.*}}symbol = @arg0_1
+// CHECK:         "nimble.symbol"{{.*}}bounds = {min = -2147483648 : i64}, symbol = @arg1_0
+func.func @size_vectors(%shape: tensor<2xui32>, %low: tensor<1xi32>, %x: tensor<?xf32>) -> (tensor<?x?xf32>, tensor<?xf32>) {
+  %zero = stablehlo.constant dense<0> : tensor<1xi32>
+  %v = stablehlo.constant dense<0.0> : tensor<f32>
+  %0 = stablehlo.dynamic_reshape %x, %shape : (tensor<?xf32>, tensor<2xui32>) -> tensor<?x?xf32>
+  %1 = stablehlo.dynamic_pad %x, %v, %low, %zero, %zero : (tensor<?xf32>, tensor<f32>, tensor<1xi32>, tensor<1xi32>, tensor<1xi32>) -> tensor<?xf32>
+  return %0, %1 : tensor<?x?xf32>, tensor<?xf32>
+}
+
+// -----
+
+// A start that is data stays so where the size of the slice does not depend on it; the length is a size.
+// CHECK-LABEL: func.func @start_and_length
+// CHECK-SAME:    %{{[^:]*}}: tensor<1xi32> {nimble.dims = [1], nimble.name = "arg0"}
+// CHECK-SAME:    nimble.values = [@arg1_0]
+func.func @start_and_length(%start: tensor<1xi32>, %length: tensor<1xi32>, %x: tensor<?xf32>) -> tensor<?xf32> {
+  %one = stablehlo.constant dense<1> : tensor<1xi32>
+  %end = stablehlo.add %start, %length : tensor<1xi32>
+  %0 = stablehlo.real_dynamic_slice %x, %start, %end, %one : (tensor<?xf32>, tensor<1xi32>, tensor<1xi32>, tensor<1xi32>) -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}

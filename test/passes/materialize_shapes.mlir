@@ -97,7 +97,21 @@ func.func @data_dependent_padding(%x: tensor<4xf32>, %v: tensor<f32>, %n: tensor
 // -----
 
 func.func @data_dependent_sizes(%x: tensor<4x4xf32>, %i: tensor<1xi32>, %n: tensor<2xi32>) -> tensor<2x4xf32> {
+  %data = stablehlo.popcnt %n : tensor<2xi32>
   // expected-error @below {{operand 2 of 'stablehlo.dynamic_gather' depends on values computed at run time}}
-  %0 = "stablehlo.dynamic_gather"(%x, %i, %n) {dimension_numbers = #stablehlo.gather<offset_dims = [0, 1], start_index_map = [0]>} : (tensor<4x4xf32>, tensor<1xi32>, tensor<2xi32>) -> tensor<2x4xf32>
+  %0 = "stablehlo.dynamic_gather"(%x, %i, %data) {dimension_numbers = #stablehlo.gather<offset_dims = [0, 1], start_index_map = [0]>} : (tensor<4x4xf32>, tensor<1xi32>, tensor<2xi32>) -> tensor<2x4xf32>
   return %0 : tensor<2x4xf32>
+}
+
+// -----
+
+// A smaller dimension is the front of the operand.
+// CHECK-LABEL: func.func @set_dimension_size
+// CHECK-SAME:    %[[X:[^:,]*]]: tensor<?x4xf32
+// CHECK:         %[[N:.*]] = "nimble.symbol"{{.*}}symbol = @arg0}
+// CHECK:         "nimble.slice"(%[[X]], %{{.*}}, %{{.*}}, %[[N]], %{{.*}}, %{{.*}}, %{{.*}})
+// CHECK-NOT:     stablehlo.set_dimension_size
+func.func @set_dimension_size(%n: tensor<i32>, %x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  %0 = stablehlo.set_dimension_size %x, %n, dim = 0 : (tensor<?x4xf32>, tensor<i32>) -> tensor<?x4xf32>
+  return %0 : tensor<?x4xf32>
 }

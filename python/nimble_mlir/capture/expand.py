@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import jax.export
+from jax import lax
 
 from nimble_mlir.dialects.dtypes import dtype_name
 from nimble_mlir.errors import UnsupportedOpError
@@ -27,6 +28,7 @@ from .linalg.fft import fft
 from .linalg.matrices import hermitian_transpose
 from .linalg.triangular_solve import triangular_solve
 from .lowering import lower
+from .random import rng_bit_generator
 from .stablehlo import to_portable_artifact
 from .with_shape import TARGET
 
@@ -34,14 +36,19 @@ __all__ = ["expand_library_ops"]
 
 # The dtypes of matrices that algorithms are written for.
 _DTYPES = frozenset({"float32", "float64", "complex64", "complex128"})
+# What JAX has with x64 only.
+_WIDE = frozenset({"float64", "complex128", "uint64"})
+# The dtypes of random bits.
+_BITS = frozenset({"uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"})
 
 
 @dataclass(frozen=True)
 class _Algorithm:
     """A function of the op's operands, and the letters of their last dimensions: equal letters are equal sizes."""
 
-    function: Callable[..., jax.Array]
+    function: Callable[..., Any]
     letters: tuple[str, ...]
+    dtypes: frozenset[str] = _DTYPES
 
 
 def expand_library_ops(module: ir.Module) -> None:
@@ -75,9 +82,21 @@ def _fft(op: Any) -> _Algorithm:
     return _Algorithm(partial(fft, kind=kind, lengths=lengths), ("",))
 
 
+def _rng_bit_generator(op: Any) -> _Algorithm:
+    type_ = ir.RankedTensorType(op.results[1].type)
+    three_fry = "THREE_FRY" in str(op.attributes["rng_algorithm"])
+    algorithm = lax.RandomAlgorithm.RNG_THREE_FRY if three_fry else lax.RandomAlgorithm.RNG_PHILOX
+    dtype = dtype_name(type_.element_type)
+    if dtype not in _BITS or list(ir.RankedTensorType(op.operands[0].type).shape) != [2]:
+        raise fail(op, f"'{op.name}' of {dtype} from {op.operands[0].type} is not supported", UnsupportedOpError)
+    function = partial(rng_bit_generator, shape=tuple(type_.shape), dtype=dtype, algorithm=algorithm)
+    return _Algorithm(function, ("k",), frozenset({"uint64"}))
+
+
 _ALGORITHMS: dict[str, Callable[[Any], _Algorithm]] = {
     "stablehlo.cholesky": _cholesky,
     "stablehlo.fft": _fft,
+    "stablehlo.rng_bit_generator": _rng_bit_generator,
     "stablehlo.triangular_solve": _triangular_solve,
 }
 
@@ -85,12 +104,12 @@ _ALGORITHMS: dict[str, Callable[[Any], _Algorithm]] = {
 def _expand(module: ir.Module, op: Any, number: int) -> None:
     algorithm = _ALGORITHMS[op.name](op)
     dtypes = [dtype_name(ir.RankedTensorType(operand.type).element_type) for operand in op.operands]
-    if not _DTYPES.issuperset(dtypes):
+    if not algorithm.dtypes.issuperset(dtypes):
         raise fail(
             op, f"'{op.name}' of {dtypes[0]} is not supported; convert to float32 or float64", UnsupportedOpError
         )
     sizes = _sizes(op, algorithm.letters)
-    with jax.enable_x64("float64" in dtypes or "complex128" in dtypes):
+    with jax.enable_x64(not _WIDE.isdisjoint(dtypes)):
         part = parse_stablehlo_artifact(module.context, _artifact(algorithm, sizes, dtypes))
     with module.context, op.location:
         _splice(module, op, part, sizes, number)
@@ -139,7 +158,8 @@ def _splice(module: ir.Module, op: Any, part: ir.Module, sizes: Sequence[Sequenc
         inner.operation.move_before(op)
         inner.operation.location = op.location
     assert isinstance(returned, func.ReturnOp)
-    op.result.replace_all_uses_with(returned.operands[0])
+    for result, value in zip(op.results, returned.operands, strict=True):
+        result.replace_all_uses_with(value)
     op.erase()
     main.erase()  # a use that is left in another module crashes the writer of bytecode
 

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from nimble_mlir.dims.expr import DimExpr
     from nimble_mlir.dims.solve import Check, Plan, Step
 
-__all__ = ["explain"]
+__all__ = ["explain", "place_text"]
+
+
+def place_text(argument: str, axis: int) -> str:
+    """An axis, or an element (see `SizeSource`), of an argument, which is its quoted name or its number."""
+    if axis >= 0:
+        return f"argument {argument} axis {axis}"
+    return f"argument {argument}" + (f" element {-2 - axis}" if axis < -1 else "")
 
 
 def explain(plan: Plan, shapes: Sequence[Sequence[int]], names: Sequence[str], scope: Scope) -> dict[str, int]:
@@ -70,7 +77,7 @@ class _Call:
             place = f"constraint '{step.constraint}'"
         else:
             size = self.size(step.argument, step.axis, dim)
-            place = f"argument '{self.names[step.argument]}' axis {step.axis}"
+            place = place_text(f"'{self.names[step.argument]}'", step.axis)
         known = self.assignment(dim.symbols, places=True)
         known = f" with {known}" if known else ""
         numerator = size - self._evaluate(step.rest, dim, place, known)
@@ -104,7 +111,8 @@ class _Call:
         """Compare the size of one axis with what it must be."""
         expected = check.expected
         size = self.size(check.argument, check.axis, expected)
-        what = f"argument '{self.names[check.argument]}' axis {check.axis} is {size}, but"
+        place = place_text(f"'{self.names[check.argument]}'", check.axis)
+        what = f"{place} is {size}, but"
         if expected.is_constant:
             if size != expected.constant_value:
                 raise ShapeError(f"{what} it must be {expected}")

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from nimble_mlir.dims.constraint import Constraint, SymbolInfo
 from nimble_mlir.dims.expr import DimExpr
 from nimble_mlir.dims.scope import Scope
-from nimble_mlir.dims.solve import Plan, SizeSource, make_plan
+from nimble_mlir.dims.solve import Plan, argument_sources, make_plan
 from nimble_mlir.dims.tree import LEAF, Tree
 from nimble_mlir.errors import LoadError, ShapeError
 
@@ -30,6 +30,10 @@ Kind = Literal["array", "key", "scalar"]
 
 def _dims_text(dtype: str, dims: Sequence[DimExpr]) -> str:
     return f"{dtype}[{', '.join(map(str, dims))}]"
+
+
+def _dims_from(data: Sequence[int | str]) -> tuple[DimExpr, ...]:
+    return tuple(DimExpr.parse(dim) if isinstance(dim, str) else DimExpr.constant(dim) for dim in data)
 
 
 def _dims_json(dims: Sequence[DimExpr]) -> list[int | str]:
@@ -47,6 +51,8 @@ class ArgumentSpec:
     `read_only` states that the function never writes to the argument's buffer, so that it may be the caller's own
     memory. IREE 3.13 does write to the buffer of an argument that is updated (insert_slice, scatter or a linalg `outs`
     on it), although the argument is not consumed; such an argument is copied for each call.
+
+    `values` are the elements of a scalar or vector of integers that the function takes sizes from; () for data.
     """
 
     name: str
@@ -55,6 +61,7 @@ class ArgumentSpec:
     kind: Kind = "array"
     key_impl: str | None = None
     read_only: bool = False
+    values: tuple[DimExpr, ...] = ()
 
     def __str__(self) -> str:
         text = _dims_text(self.dtype, self.dims)
@@ -160,16 +167,21 @@ class EntryPoint:
     def plan(self) -> Plan:
         """How the symbols are solved from the shapes of the arguments. Raises UnsolvableError."""
         sources = [
-            SizeSource(index, axis, dim)
+            source
             for index, argument in enumerate(self.arguments)
-            for axis, dim in enumerate(argument.dims)
+            for source in argument_sources(index, argument.dims, argument.values)
         ]
         return make_plan(sources, self.scope, self.argument_names)
 
     def solve(self, shapes: Sequence[Sequence[int]]) -> dict[str, int]:
-        """The values of the symbols for the shapes of all arguments. Raises ShapeError."""
+        """The values of the symbols for the shapes of all arguments, `with_values` where those are sizes.
+
+        Raises ShapeError."""
         for argument, shape in zip(self.arguments, shapes, strict=True):
-            if len(shape) != len(argument.dims):
+            if argument.values:
+                if len(shape) <= len(argument.dims):
+                    raise ShapeError(f"argument '{argument.name}' says sizes: give its value, not only its shape")
+            elif len(shape) != len(argument.dims):
                 raise ShapeError(rank_message(argument, len(shape)))
         return self.plan.solve(shapes, self.argument_names, self.scope)
 
@@ -196,7 +208,8 @@ class EntryPoint:
             "name": self.name,
             "function": self.function,
             "arguments": [
-                {**_leaf_data("name", leaf.name, leaf), "read_only": leaf.read_only} for leaf in self.arguments
+                {**_leaf_data("name", leaf.name, leaf), "read_only": leaf.read_only, "values": _dims_json(leaf.values)}
+                for leaf in self.arguments
             ],
             "results": [_leaf_data("path", leaf.path, leaf) for leaf in self.results],
             "in": {
@@ -226,7 +239,10 @@ class EntryPoint:
         return EntryPoint(
             name=data["name"],
             arguments=tuple(
-                ArgumentSpec(leaf["name"], *_leaf_fields(leaf), bool(leaf["read_only"])) for leaf in data["arguments"]
+                ArgumentSpec(
+                    leaf["name"], *_leaf_fields(leaf), bool(leaf["read_only"]), _dims_from(leaf.get("values", ()))
+                )
+                for leaf in data["arguments"]
             ),
             results=tuple(ResultSpec(leaf["path"], *_leaf_fields(leaf)) for leaf in data["results"]),
             in_tree=CallTree(
@@ -272,8 +288,7 @@ def _leaf_data(label: str, text: str, leaf: ArgumentSpec | ResultSpec) -> dict[s
 def _leaf_fields(data: Mapping[str, Any]) -> tuple[str, tuple[DimExpr, ...], Kind, str | None]:
     if data["kind"] not in ("array", "key", "scalar"):
         raise ValueError(f"unknown kind '{data['kind']}'")
-    dims = tuple(DimExpr.parse(dim) if isinstance(dim, str) else DimExpr.constant(dim) for dim in data["dims"])
-    return data["dtype"], dims, data["kind"], data.get("key_impl")
+    return data["dtype"], _dims_from(data["dims"]), data["kind"], data.get("key_impl")
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 from nimble_mlir.dims.constraint import Constraint
 from nimble_mlir.dims.expr import DimExpr
-from nimble_mlir.dims.messages import explain
+from nimble_mlir.dims.messages import explain, place_text
 from nimble_mlir.dims.scope import Scope
 from nimble_mlir.errors import CaptureError
 
-__all__ = ["Check", "Plan", "SizeSource", "Step", "UnsolvableError", "make_plan"]
+__all__ = ["Check", "Plan", "SizeSource", "Step", "UnsolvableError", "argument_sources", "make_plan", "with_values"]
 
 _ZERO = DimExpr.constant(0)
 _ONE = DimExpr.constant(1)
@@ -32,11 +32,26 @@ class UnsolvableError(CaptureError):
 
 @dataclass(frozen=True)
 class SizeSource:
-    """The size of an argument's axis (both count from 0) is declared to be `dim`."""
+    """The size of an argument's axis (both count from 0) is declared to be `dim`.
+
+    A negative axis is an element of the argument: -1 of a scalar, -2 - k is element k of a vector (see `with_values`).
+    """
 
     argument: int
     axis: int
     dim: DimExpr
+
+
+def argument_sources(argument: int, dims: Sequence[DimExpr], values: Sequence[DimExpr]) -> list[SizeSource]:
+    """The sources that one argument is: its axes, then its elements where they are sizes (`values`)."""
+    sizes = [SizeSource(argument, axis, dim) for axis, dim in enumerate(dims)]
+    first = -2 if dims else -1
+    return sizes + [SizeSource(argument, first - element, value) for element, value in enumerate(values)]
+
+
+def with_values(shape: Sequence[int], values: Sequence[int]) -> tuple[int, ...]:
+    """The shape of an argument whose elements are sizes, as `Plan` takes it: element k stands where its axis says."""
+    return (*shape, *reversed(values), 0) if shape else tuple(values)
 
 
 @dataclass(frozen=True)
@@ -182,7 +197,7 @@ def _is_polynomial_in(dim: DimExpr, symbol: str) -> bool:
 def _unsolvable_message(unsolved: Sequence[str], sources: Sequence[SizeSource], names: Sequence[str] | None) -> str:
     def place(source: SizeSource) -> str:
         argument = str(source.argument) if names is None else f"'{names[source.argument]}'"
-        return f"'{source.dim}' (argument {argument} axis {source.axis})"
+        return f"'{source.dim}' ({place_text(argument, source.axis)})"
 
     parts = []
     for symbol in unsolved:
