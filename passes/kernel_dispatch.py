@@ -10,7 +10,7 @@ from typing import Any
 from nimble_mlir.dialects import DYNAMIC
 from nimble_mlir.mlir import arith, ir, linalg
 
-from .lowering.arithmetic import zero
+from .lowering.arithmetic import one, zero
 
 __all__ = ["emit_kernels"]
 
@@ -116,7 +116,11 @@ def _own(op: Any, tensor: _Bound) -> _Bound:
         return tensor
     with ir.InsertionPoint(op), op.location:
         true = arith.constant(ir.IntegerType.get_signless(1), 1)
-        apart = ir.Operation.create("util.optimization_barrier", results=[true.type], operands=[true]).result
+        # What is not selected is unknown too: were it a constant, a fill of that constant would fold the select away.
+        apart, other = (
+            ir.Operation.create("util.optimization_barrier", results=[true.type], operands=[true]).result
+            for _ in range(2)
+        )
         empty = ir.Operation.create("tensor.empty", results=[tensor.type], operands=tensor.sizes).result
         identity = ir.AffineMapAttr.get(ir.AffineMap.get_identity(tensor.type.rank))
         parallel = ir.Attribute.parse("#linalg.iterator_type<parallel>")
@@ -130,7 +134,8 @@ def _own(op: Any, tensor: _Bound) -> _Bound:
         element = tensor.type.element_type
         block = copy.regions[0].blocks.append(element, element)
         with ir.InsertionPoint(block):
-            linalg.YieldOp([arith.select(apart, block.arguments[0], zero(element))])
+            unselected = arith.select(other, one(element), zero(element))
+            linalg.YieldOp([arith.select(apart, block.arguments[0], unselected)])
     return _Bound(copy.results[0], tensor.sizes)
 
 

@@ -8,15 +8,24 @@ from nimble_mlir.mlir import complex as complex_dialect
 from .builders import LoweringContext, element_type_of
 from .signedness import as_signless, is_unsigned, signless
 
-__all__ = ["converted", "multiply_add", "widened", "zero"]
+__all__ = ["converted", "multiply_add", "one", "widened", "zero"]
 
 
 def zero(element: ir.Type) -> ir.Value:
     """The constant 0 of a float, complex or signless integer type."""
+    return _number(element, 0)
+
+
+def one(element: ir.Type) -> ir.Value:
+    """The constant 1 of a float, complex or signless integer type."""
+    return _number(element, 1)
+
+
+def _number(element: ir.Type, value: int) -> ir.Value:
     if isinstance(element, ir.ComplexType):
-        part = ir.FloatAttr.get(element.element_type, 0.0)
-        return complex_dialect.constant(element, ir.ArrayAttr.get([part, part]))
-    return arith.constant(element, 0 if isinstance(element, ir.IntegerType) else 0.0)
+        parts = [ir.FloatAttr.get(element.element_type, float(part)) for part in (value, 0)]
+        return complex_dialect.constant(element, ir.ArrayAttr.get(parts))
+    return arith.constant(element, value if isinstance(element, ir.IntegerType) else float(value))
 
 
 def multiply_add(lhs: ir.Value, rhs: ir.Value, total: ir.Value) -> ir.Value:

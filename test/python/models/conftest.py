@@ -11,6 +11,7 @@ from support.checker import CompiledProgram
 from support.programs import PROGRAMS
 
 from models import (  # noqa: F401 - importing them registers their programs
+    architectures,
     control_flow,
     convolutions,
     elementwise_ops,
