@@ -14,7 +14,7 @@ from nimble_mlir.mlir import ir
 from ..shape_functions.elementwise import BINARY, UNARY
 from .builders import LoweringContext
 
-__all__ = ["apart", "epilogue_reads_slice"]
+__all__ = ["apart", "epilogue_reads_slice", "is_expanded"]
 
 _ELEMENTWISE = frozenset(f"stablehlo.{name}" for name in (*UNARY, *BINARY, "select", "clamp"))
 _PASSED_THROUGH = _ELEMENTWISE | {
@@ -50,6 +50,15 @@ def apart(ctx: LoweringContext, value: ir.Value) -> ir.Value:
     if isinstance(value.owner, ir.Block) or value.type.has_static_shape:
         return value
     return ctx.reshape_by_size(value, ctx.dims(value))
+
+
+def is_expanded(value: ir.Value) -> bool:
+    """Whether elementwise ops compute `value` from an expanded tensor, as a layer over batch and length together does.
+
+    IREE gives what the expansion reads, often another contraction's result, the packed layout of a batched contraction
+    that reads the expanded tensor, and computes wrong numbers for every batch but the first.
+    """
+    return any(op.name == "tensor.expand_shape" for op in _elementwise_producers(value))
 
 
 def epilogue_reads_slice(op: Any) -> bool:

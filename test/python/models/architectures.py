@@ -1,4 +1,4 @@
-"""Architectures of the field: T5, a graph network, recurrent encoders, experts, beam search, detection."""
+"""Architectures of the field: T5, a graph network, recurrent encoders, experts, beam search, detection, diffusion."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from support.programs import boolean, f32, i32, integers, program
+from support.programs import boolean, f32, floats, i32, integers, program
 
 import nimble_mlir as nm
 
@@ -227,3 +227,43 @@ def detection_head(features):
         "boxes": jnp.take_along_axis(boxes, chosen[..., None], axis=1),
         "labels": jnp.take_along_axis(jnp.argmax(classes, -1), chosen, axis=1),
     }
+
+
+def convolve(x: jax.Array, inputs: int, outputs: int, seed: int, stride: int = 1) -> jax.Array:
+    kernel = jnp.asarray(weights(3, 3, inputs, outputs, seed=seed) / 3)
+    return lax.conv_general_dilated(x, kernel, (stride, stride), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def time_block(x: jax.Array, embedded: jax.Array, channels: int, seed: int) -> jax.Array:
+    grouped = x.reshape(*x.shape[:3], 2, channels // 2)
+    mean = grouped.mean((1, 2, 4), keepdims=True)
+    variance = jnp.square(grouped - mean).mean((1, 2, 4), keepdims=True)
+    normed = ((grouped - mean) * lax.rsqrt(variance + 1e-3)).reshape(x.shape)
+    shift = embedded @ weights(16, channels, seed=seed + 1)
+    hidden = convolve(jax.nn.silu(normed), channels, channels, seed) + shift[:, None, None, :]
+    return x + convolve(jax.nn.silu(hidden), channels, channels, seed + 2)
+
+
+@program(
+    "b, h, w",
+    lambda b, h, w: (nm.spec((b, 2 * h, 2 * w, 3), f32), nm.spec((b,), f32), jax.random.key(0)),
+    contents={"time": floats(1, 99)},
+    run_at_most={"b": 3, "h": 7, "w": 6},
+)
+def diffusion_step(image, time, key):
+    """Predicts the noise of an image at a time, and takes one step towards the image with fresh noise."""
+    angles = time[:, None] * (1e-2 ** (jnp.arange(8) / 8))
+    embedded = jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], -1) @ weights(16, 16, seed=1)
+    embedded = jax.nn.silu(embedded)
+    outer = time_block(convolve(image, 3, 8, 2), embedded, 8, 10)
+    inner = time_block(convolve(outer, 8, 12, 3, stride=2), embedded, 12, 20)
+    batch, height, width, channels = inner.shape
+    flat = inner.reshape(batch, height * width, channels)
+    scores = jnp.einsum("bqd,bkd->bqk", flat @ weights(12, 12, seed=4), flat) * channels**-0.5
+    inner = (flat + jnp.einsum("bqk,bkd->bqd", jax.nn.softmax(scores), flat)).reshape(inner.shape)
+    upper = jnp.repeat(jnp.repeat(inner, 2, axis=1), 2, axis=2)
+    joined = jnp.concatenate([outer, upper], -1)
+    noise = convolve(jax.nn.silu(convolve(joined, 20, 8, 5)), 8, 3, 6)
+    kept = jnp.cos(time / 100 * jnp.pi / 2)[:, None, None, None]
+    fresh = jax.random.normal(key, image.shape)
+    return (image - jnp.sqrt(1 - kept) * noise) / jnp.sqrt(kept + 0.05) + 0.1 * jnp.sqrt(1 - kept) * fresh
