@@ -16,6 +16,7 @@ import nimble_mlir as nm
 from nimble_mlir.driver.iree import compiler_path
 from nimble_mlir.driver.options import CompileOptions, iree_flags
 from nimble_mlir.passes import emit_iree, kernel_dispatch
+from nimble_mlir.passes.lowering import contraction_rules
 
 # A product whose left operand is computed elementwise, contracted over a dynamic size.
 _FUSED_PACKING = """
@@ -117,3 +118,21 @@ def test_iree_mixes_up_the_offsets_of_carries(monkeypatch: pytest.MonkeyPatch) -
     x = np.arange(1, 4, dtype=np.float32)
     got = module(x, np.int32(0))  # no iteration: (x, x + 1)
     assert not np.array_equal(got[1], x + 1)
+
+
+def test_iree_packs_batches_wrongly_behind_an_expansion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A projection of all rows at once, then a product by batch: right for the first batch only, with data tiling."""
+    w = np.asarray(np.random.default_rng(0).normal(size=(12, 12)), np.float32)
+    b, q = nm.dims("b, q")
+    x = np.asarray(np.random.default_rng(1).normal(size=(3, 5, 12)), np.float32)
+
+    def scores(x):
+        return jnp.einsum("bqd,bkd->bqk", x @ w, x)
+
+    specs = (nm.spec((b, q, 12), jnp.float32),)
+    expected = np.einsum("bqd,bkd->bqk", x @ w, x)
+    np.testing.assert_allclose(nm.compile(scores, specs)(x), expected, atol=1e-4)
+    monkeypatch.setattr(contraction_rules, "is_expanded", lambda value: False)
+    got = nm.compile(scores, specs)(x)
+    np.testing.assert_allclose(got[0], expected[0], atol=1e-4)
+    assert not np.allclose(got[1:], expected[1:], atol=1e-2), "mended: is_expanded in passes/lowering/fusion.py can go"
