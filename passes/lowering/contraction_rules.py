@@ -10,7 +10,7 @@ from nimble_mlir.mlir import ir, linalg, stablehlo
 
 from .arithmetic import converted, zero
 from .builders import LoweringContext, element_type_of, merge_units, product
-from .fusion import apart, epilogue_reads_slice, is_expanded
+from .fusion import apart, epilogue_reads_slice
 from .registry import lowering
 from .signedness import as_signless, is_unsigned, reinterpret, signless
 
@@ -38,10 +38,8 @@ def dot_general(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     left = _grouped(ctx, lhs, batch[0], rows, contract[0])
     right = _grouped(ctx, rhs, batch[1], contract[1], columns)
     dynamic = any(not lhs_dims[i].is_constant for i in contract[0])
-    if dynamic:
+    if dynamic or batch[0]:
         left, right = apart(ctx, left), apart(ctx, right)
-    elif batch[0]:
-        left, right = (apart(ctx, x) if is_expanded(x) else x for x in (left, right))
     batch_dims = [lhs_dims[i] for i in batch[0]]
     row_dims, column_dims = [lhs_dims[i] for i in rows], [rhs_dims[i] for i in columns]
     flat = [*([product(batch_dims)] if batch_dims else []), product(row_dims), product(column_dims)]

@@ -14,7 +14,7 @@ from nimble_mlir.mlir import ir
 from ..shape_functions.elementwise import BINARY, UNARY
 from .builders import LoweringContext
 
-__all__ = ["apart", "epilogue_reads_slice", "is_expanded"]
+__all__ = ["apart", "epilogue_reads_slice"]
 
 _ELEMENTWISE = frozenset(f"stablehlo.{name}" for name in (*UNARY, *BINARY, "select", "clamp"))
 _PASSED_THROUGH = _ELEMENTWISE | {
@@ -44,21 +44,15 @@ def apart(ctx: LoweringContext, value: ir.Value) -> ir.Value:
     IREE fuses an elementwise op or transpose with the packing of a data-tiled contraction's operand, and fails where the
     contracted size is dynamic: "'affine.delinearize_index' op no basis element may be statically non-positive" or
     "'memref.alloca' op all stack allocations need to be hoisted" (its loop over the padding has a zero bound).
-    The result of such a contraction is kept apart too: with a transpose after it IREE makes it a generic, which is not
-    data-tiled (BERT's attention at 384 tokens, two layers: 165 ms of CPU time instead of 182).
+    Where there is a batch, it packs what elementwise ops compute (a softmax, a layer over batch and length together) into
+    wrong numbers for every batch but the first, whatever size is dynamic.
+
+    The result of a contraction of dynamic contracted size is kept apart too: with a transpose after it IREE makes it a
+    generic, which is not data-tiled (BERT's attention at 384 tokens, two layers: 165 ms of CPU time instead of 182).
     """
     if isinstance(value.owner, ir.Block) or value.type.has_static_shape:
         return value
     return ctx.reshape_by_size(value, ctx.dims(value))
-
-
-def is_expanded(value: ir.Value) -> bool:
-    """Whether elementwise ops compute `value` from an expanded tensor, as a layer over batch and length together does.
-
-    IREE gives what the expansion reads, often another contraction's result, the packed layout of a batched contraction
-    that reads the expanded tensor, and computes wrong numbers for every batch but the first.
-    """
-    return any(op.name == "tensor.expand_shape" for op in _elementwise_producers(value))
 
 
 def epilogue_reads_slice(op: Any) -> bool:
