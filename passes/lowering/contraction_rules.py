@@ -37,8 +37,7 @@ def dot_general(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     lhs, rhs, unsigned = _extended(ctx, lhs, rhs, element)
     left = _grouped(ctx, lhs, batch[0], rows, contract[0])
     right = _grouped(ctx, rhs, batch[1], contract[1], columns)
-    dynamic = any(not lhs_dims[i].is_constant for i in contract[0])
-    if dynamic or batch[0]:
+    if batch[0] or any(not lhs_dims[i].is_constant for i in contract[0]):
         left, right = apart(ctx, left), apart(ctx, right)
     batch_dims = [lhs_dims[i] for i in batch[0]]
     row_dims, column_dims = [lhs_dims[i] for i in rows], [rhs_dims[i] for i in columns]
@@ -50,7 +49,7 @@ def dot_general(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
         contraction.operation.attributes["cast"] = ir.Attribute.parse("#linalg.type_fn<cast_unsigned>")
     linalg.fill_builtin_region(contraction.operation)
     value = contraction.results[0]
-    if dynamic or epilogue_reads_slice(op):
+    if epilogue_reads_slice(op):
         value = apart(ctx, value)
     expanded = _ungrouped(ctx, value, [*([batch_dims] if batch_dims else []), row_dims, column_dims])
     if swap:
