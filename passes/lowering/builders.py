@@ -14,6 +14,7 @@ from ..shape_functions.registry import product
 from ..symbol_table import DimBuilder, constant_index
 
 __all__ = [
+    "Dims",
     "LoweringContext",
     "clamp_index",
     "constant_of",

@@ -136,3 +136,22 @@ def test_iree_packs_batches_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:
     got = nm.compile(mixed, specs)(x, y)
     np.testing.assert_allclose(got[0], expected[0], atol=1e-4)
     assert not np.allclose(got[1:], expected[1:], atol=1e-2), "mended: batched products need not be kept apart"
+
+
+def test_iree_tiles_batches_of_dynamic_depth_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A product by batch over a dynamic size, at sizes beyond those of the other tests and more than once."""
+    b, s = nm.dims("b, s")
+    rng = np.random.default_rng(0)
+
+    def mixed(x):
+        return jnp.einsum("bqk,bkd->bqd", jax.nn.softmax(jnp.einsum("bqd,bkd->bqk", x, x)), x)
+
+    specs = (nm.spec((b, s, 64), jnp.float32),)
+    module = nm.compile(mixed, specs)
+    inputs = [rng.normal(size=(*shape, 64)).astype(np.float32) for shape in [(2, 128), (1, 200), (3, 17), (2, 128)]]
+    for x in (*inputs, *inputs):
+        np.testing.assert_allclose(module(x), mixed(x), atol=1e-4)
+    monkeypatch.setattr(contraction_rules, "_not_tiled", contraction_rules._named)
+    tiled = nm.compile(mixed, specs)
+    errors = [np.abs(tiled(x) - mixed(x)).max() for x in (*inputs, *inputs)]
+    assert max(errors) > 1, "mended: _not_tiled in passes/lowering/contraction_rules.py can go"
