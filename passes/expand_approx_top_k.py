@@ -3,13 +3,14 @@ calls are inlined. Out: the same without `custom_call @ApproxTopK` and the compa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nimble_mlir.mlir import ir
 
 from .base import ModulePass, fail, functions
+from .regions import copy_body, everything
 from .shape_functions import custom_call_target
 
 __all__ = ["ExpandApproxTopK"]
@@ -34,7 +35,7 @@ class ExpandApproxTopK(ModulePass):
         """Raises CompileError where the comparator is not in the module."""
         by_name = {function.name.value: function for function in functions(module)}
         comparators: set[str] = set()
-        for op in [op for function in by_name.values() for op in _walk(function.operation)]:
+        for op in [op for function in by_name.values() for op in everything(function.operation)]:
             if custom_call_target(op) == _TARGET:
                 (comparator,) = (ir.FlatSymbolRefAttr(name).value for name in op.attributes["called_computations"])
                 if comparator not in by_name:
@@ -44,14 +45,6 @@ class ExpandApproxTopK(ModulePass):
                     _expand(op, by_name[comparator])
         for name in comparators:
             by_name[name].operation.erase()
-
-
-def _walk(operation: Any) -> Iterator[Any]:
-    for region in operation.regions:
-        for block in region.blocks:
-            for op in block.operations:
-                yield op.operation
-                yield from _walk(op.operation)
 
 
 def _expand(op: Any, comparator: Any) -> None:
@@ -66,7 +59,7 @@ def _expand(op: Any, comparator: Any) -> None:
         attributes={"dimension": _i64(axis), "is_stable": ir.BoolAttr.get(True)},
         regions=1,
     )
-    _copy_body(comparator, sort.regions[0])
+    copy_body(comparator, sort.regions[0])
     for index, (before, value) in enumerate(zip(op.results, sort.results, strict=True)):
         before.replace_all_uses_with(_front(value, before.type, shapes[index] if shapes else None))
     op.erase()
@@ -89,23 +82,6 @@ def _vector(values: Sequence[int], element: ir.Type) -> ir.Value:
     type_ = ir.RankedTensorType.get([len(values)], element)
     value = ir.DenseElementsAttr.get([ir.IntegerAttr.get(element, v) for v in values], type_)
     return ir.Operation.create("stablehlo.constant", results=[type_], attributes={"value": value}).result
-
-
-def _copy_body(comparator: Any, region: Any) -> None:
-    source = comparator.entry_block
-    block = region.blocks.append(*[argument.type for argument in source.arguments])
-    copies: dict[ir.Value, ir.Value] = dict(zip(source.arguments, block.arguments, strict=True))
-    with ir.InsertionPoint(block):
-        for inner in source.operations:
-            operation = inner.operation
-            operands = [copies[operand] for operand in operation.operands]
-            if operation.name in ("func.return", "stablehlo.return"):
-                ir.Operation.create("stablehlo.return", operands=operands)
-                continue
-            copy = operation.clone()
-            for index, operand in enumerate(operands):
-                copy.operands[index] = operand
-            copies |= dict(zip(operation.results, copy.results, strict=True))
 
 
 def _i64(value: int) -> ir.Attribute:

@@ -13,7 +13,7 @@ from nimble_mlir.errors import UnsupportedOpError
 from nimble_mlir.mlir import ir
 
 from .base import ModulePass, fail, functions
-from .regions import statements
+from .regions import copy_body, statements
 from .shape_functions import custom_call_target
 from .shape_values import ShapeValues
 
@@ -64,7 +64,9 @@ def _expand_reduce_window(op: Any, values: ShapeValues, by_name: dict[str, Any])
     else:
         new = _with_static_window(op, types, values)
     (reducer,) = (ir.FlatSymbolRefAttr(name).value for name in op.attributes["called_computations"])
-    _copy_body(op, by_name.get(reducer), new.regions[0])
+    if reducer not in by_name:
+        raise fail(op, f"custom call '{_REDUCE_WINDOW}' calls a function that this module does not have")
+    copy_body(by_name[reducer], new.regions[0])
     for before, after in zip(op.results, new.results, strict=True):
         before.replace_all_uses_with(after)
     op.erase()
@@ -90,25 +92,6 @@ def _with_static_window(op: Any, types: Sequence[ir.Type], values: ShapeValues) 
     return ir.Operation.create(
         "stablehlo.reduce_window", results=types, operands=[*padded, *inits], attributes=attributes, regions=1
     )
-
-
-def _copy_body(op: Any, reducer: Any, region: Any) -> None:
-    if reducer is None:
-        raise fail(op, f"custom call '{_REDUCE_WINDOW}' calls a function that this module does not have")
-    source = reducer.entry_block
-    block = region.blocks.append(*[argument.type for argument in source.arguments])
-    copies: dict[ir.Value, ir.Value] = dict(zip(source.arguments, block.arguments, strict=True))
-    with ir.InsertionPoint(block):
-        for inner in source.operations:
-            operation = inner.operation
-            operands = [copies[operand] for operand in operation.operands]
-            if operation.name == "func.return":
-                ir.Operation.create("stablehlo.return", operands=operands)
-                continue
-            copy = operation.clone()
-            for index, operand in enumerate(operands):
-                copy.operands[index] = operand
-            copies |= dict(zip(operation.results, copy.results, strict=True))
 
 
 def _pad(

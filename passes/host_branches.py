@@ -7,6 +7,8 @@ from typing import Any
 
 from nimble_mlir.mlir import PassManager, ir
 
+from .regions import everything
+
 __all__ = ["to_branches"]
 
 _PASS = "builtin.module(convert-scf-to-cf)"
@@ -36,17 +38,8 @@ def _bodies(operation: Any) -> Iterator[Any]:
                 inner = op.operation
                 if inner.name.startswith(("func.", "scf.")):
                     yield from _bodies(inner)
-                elif any(True for _ in _control_flow(inner)):
+                elif any(below.name.startswith("scf.") for below in everything(inner)):
                     yield inner
-
-
-def _control_flow(operation: Any) -> Iterator[Any]:
-    for region in operation.regions:
-        for block in region.blocks:
-            for op in block.operations:
-                if op.operation.name.startswith("scf."):
-                    yield op.operation
-                yield from _control_flow(op.operation)
 
 
 def _hidden(op: Any) -> Any:

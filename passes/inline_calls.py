@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from nimble_mlir.mlir import func, ir
 
 from .base import ModulePass, entry_functions, fail, functions, location_text
+from .regions import everything
 
 __all__ = ["InlineCalls"]
 
@@ -47,7 +48,7 @@ def _inline_into(function: Any, callees: dict[str, Any], done: set[str], stack: 
     name = function.name.value
     if name in done:
         return
-    for call in [op for op in _walk(function.operation) if op.name in _CALLEE]:
+    for call in [op for op in everything(function.operation) if op.name in _CALLEE]:
         callee_name = ir.FlatSymbolRefAttr(call.attributes[_CALLEE[call.name]]).value
         if callee_name in (*stack, name):
             raise fail(call, f"function '{callee_name}' calls itself; recursion cannot be inlined")
@@ -61,8 +62,8 @@ def _inline_into(function: Any, callees: dict[str, Any], done: set[str], stack: 
 
 def _take_tuples_apart(function: Any) -> None:
     """Elements of tuples that are made in the function are read where the tuple got them."""
-    tuples = [op for op in _walk(function.operation) if op.name == "stablehlo.tuple"]
-    for element in [op for op in _walk(function.operation) if op.name == "stablehlo.get_tuple_element"]:
+    tuples = [op for op in everything(function.operation) if op.name == "stablehlo.tuple"]
+    for element in [op for op in everything(function.operation) if op.name == "stablehlo.get_tuple_element"]:
         made = element.operands[0].owner
         if not isinstance(made, ir.Block) and made.operation.name == "stablehlo.tuple":
             element.results[0].replace_all_uses_with(made.operation.operands[element.attributes["index"].value])
@@ -93,14 +94,6 @@ def _locate(op: Any, caller: ir.Location) -> None:
     """Ops of library functions that say no file of the user's own get the call's location beside theirs."""
     if location_text(op.location) is None:
         op.location = ir.Location.callsite(op.location, [caller])
-        for inner in _walk(op):
+        for inner in everything(op):
             if location_text(inner.location) is None:
                 inner.location = ir.Location.callsite(inner.location, [caller])
-
-
-def _walk(operation: Any):
-    for region in operation.regions:
-        for block in region.blocks:
-            for op in block.operations:
-                yield op.operation
-                yield from _walk(op.operation)

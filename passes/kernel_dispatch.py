@@ -3,7 +3,7 @@ constants are cloned into the body. A part of `nimble-emit-iree`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from nimble_mlir.dialects import DYNAMIC
 from nimble_mlir.mlir import arith, ir, linalg
 
 from .lowering.arithmetic import one, zero
+from .regions import everything
 
 __all__ = ["emit_kernels"]
 
@@ -21,19 +22,10 @@ _CONSTANTS = ("arith.constant", "complex.constant")
 def emit_kernels(operation: Any) -> None:
     """Replaces the kernels in an op, at any depth, by dispatches whose results are tied to the kernels' outputs: IREE
     updates them in place where nothing else needs what they held, and copies them first where something does."""
-    for op in list(_named(operation, "nimble.kernel")):
+    for op in [op for op in everything(operation) if op.name == "nimble.kernel"]:
         _emit(op)
-    for op in list(_named(operation, "nimble.bind")):
+    for op in [op for op in everything(operation) if op.name == "nimble.bind"]:
         op.erase()
-
-
-def _named(operation: Any, name: str) -> Iterator[Any]:
-    for region in operation.regions:
-        for block in region.blocks:
-            for op in block.operations:
-                if op.operation.name == name:
-                    yield op.operation
-                yield from _named(op.operation, name)
 
 
 @dataclass(frozen=True, eq=False)

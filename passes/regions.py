@@ -7,11 +7,12 @@ their op.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from nimble_mlir.mlir import ir
 
-__all__ = ["CONTROL_FLOW", "statements", "terminator"]
+__all__ = ["CONTROL_FLOW", "copy_body", "everything", "statements", "terminator"]
 
 CONTROL_FLOW = frozenset(
     "stablehlo.case stablehlo.if stablehlo.while scf.execute_region scf.for scf.if scf.while".split()
@@ -32,6 +33,33 @@ def statements(operation: Any) -> list[Any]:
 
     root.walk(visit, ir.WalkOrder.PRE_ORDER)
     return found
+
+
+def everything(operation: Any) -> Iterator[Any]:
+    """All ops below `operation`, at any depth, outer ones first. The ops of any context: capture walks jaxlib's with it."""
+    for region in operation.regions:
+        for block in region.blocks:
+            for op in block.operations:
+                yield op.operation
+                yield from everything(op.operation)
+
+
+def copy_body(function: Any, region: Any) -> None:
+    """Fills an empty region with what a function of one block computes: as the body of an op that had called it."""
+    source = function.entry_block
+    block = region.blocks.append(*[argument.type for argument in source.arguments])
+    copies: dict[ir.Value, ir.Value] = dict(zip(source.arguments, block.arguments, strict=True))
+    with ir.InsertionPoint(block):
+        for inner in source.operations:
+            operation = inner.operation
+            operands = [copies[operand] for operand in operation.operands]
+            if operation.name in ("func.return", "stablehlo.return"):
+                ir.Operation.create("stablehlo.return", operands=operands)
+                continue
+            copy = operation.clone()
+            for index, operand in enumerate(operands):
+                copy.operands[index] = operand
+            copies |= dict(zip(operation.results, copy.results, strict=True))
 
 
 def terminator(block: ir.Block) -> Any:

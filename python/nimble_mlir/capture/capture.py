@@ -22,6 +22,7 @@ from nimble_mlir.mlir import ir, parse_stablehlo_artifact, stablehlo_version
 from nimble_mlir.passes.constants import ConstantPool, extract_constants
 from nimble_mlir.passes.program import Program
 
+from .calls import rename_calls
 from .specs import LeafSpec, argument_names, flatten_specs, leaf_spec
 from .symbols import scope_of, single_scope
 from .trace import Traced, trace
@@ -150,25 +151,7 @@ def _rename(functions: Sequence[Any], main: Any, name: str) -> None:
         function.attributes["sym_name"] = ir.StringAttr.get(new[function.name.value])
         if function != main:  # JAX lowers the computations of custom calls as public functions
             function.attributes["sym_visibility"] = ir.StringAttr.get("private")
-        _rename_calls(function.operation, new)
-
-
-def _rename_calls(operation: Any, new: Mapping[str, str]) -> None:
-    for region in operation.regions:
-        for block in region.blocks:
-            for op in block.operations:
-                if op.operation.name == "func.call":
-                    callee = ir.FlatSymbolRefAttr(op.attributes["callee"]).value
-                    op.attributes["callee"] = ir.FlatSymbolRefAttr.get(new[callee])
-                if op.operation.name == "stablehlo.composite":
-                    body = ir.FlatSymbolRefAttr(op.attributes["decomposition"]).value
-                    op.attributes["decomposition"] = ir.FlatSymbolRefAttr.get(new[body])
-                if "called_computations" in op.attributes:
-                    called = [ir.FlatSymbolRefAttr(entry).value for entry in op.attributes["called_computations"]]
-                    op.attributes["called_computations"] = ir.ArrayAttr.get(
-                        [ir.FlatSymbolRefAttr.get(new[function]) for function in called]
-                    )
-                _rename_calls(op.operation, new)
+        rename_calls(function.operation, new)
 
 
 def _merge(module: ir.Module, part: ir.Module) -> ir.Module:

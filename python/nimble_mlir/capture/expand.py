@@ -22,6 +22,7 @@ from nimble_mlir.mlir import func, ir, parse_stablehlo_artifact, stablehlo, stab
 from nimble_mlir.passes.base import fail, functions
 from nimble_mlir.passes.library_ops import library_ops
 
+from .calls import rename_calls
 from .linalg.batches import over_batches
 from .linalg.cholesky import cholesky
 from .linalg.fft import fft
@@ -144,7 +145,7 @@ def _splice(module: ir.Module, op: Any, part: ir.Module, sizes: Sequence[Sequenc
     """Moves the body of `part`'s main before `op`, and its private functions behind those of `module`."""
     main = next(function for function in functions(part) if function.name.value == "main")
     names = {f.name.value: f"{op.name}.{number}.{f.name.value}" for f in functions(part) if f != main}
-    _rename_calls(part.operation, names)
+    rename_calls(part.operation, names)
     for function in [function for function in functions(part) if function != main]:
         function.attributes["sym_name"] = ir.StringAttr.get(names[function.name.value])
         module.body.append(function)
@@ -204,13 +205,3 @@ def _size(op: Any, sizes: Sequence[Sequence[int | str]], size: int | str) -> ir.
     return ir.Operation.create(
         "stablehlo.get_dimension_size", [type_], [op.operands[index]], attributes={"dimension": dimension}
     ).result
-
-
-def _rename_calls(operation: Any, names: dict[str, str]) -> None:
-    for region in operation.regions:
-        for block in region.blocks:
-            for op in block.operations:
-                if op.operation.name == "func.call":
-                    callee = ir.FlatSymbolRefAttr(op.attributes["callee"]).value
-                    op.attributes["callee"] = ir.FlatSymbolRefAttr.get(names[callee])
-                _rename_calls(op.operation, names)

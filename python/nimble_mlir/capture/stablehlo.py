@@ -7,13 +7,14 @@ in which no `chlo` (chlo.py) and no `sdy` is left.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from jax.extend.mlir import ir
 from jax.extend.mlir.dialects import stablehlo
 
 from nimble_mlir.errors import CaptureError, NimbleError, UnsupportedOpError
+from nimble_mlir.passes.regions import everything
 
 from .chlo import CHLO_PREFIX, replace_chlo
 
@@ -23,7 +24,7 @@ __all__ = ["to_portable_artifact"]
 def to_portable_artifact(module: Any, reader_version: str) -> bytes:
     """Rewrites `module` in place and serializes it for a reader that knows StableHLO up to `reader_version`."""
     with module.context:
-        for op in list(_walk(module.operation)):
+        for op in list(everything(module.operation)):
             rewrite = _REWRITES.get(op.name.partition(".")[0])
             if rewrite is not None:
                 rewrite(op)
@@ -38,7 +39,7 @@ def to_portable_artifact(module: Any, reader_version: str) -> bytes:
 
 def _unserializable(module: Any) -> NimbleError:
     """The error for a module that is more than StableHLO: JAX's calls into libraries are what there is of that kind."""
-    for op in _walk(module.operation):
+    for op in everything(module.operation):
         if op.name == "stablehlo.custom_call":
             target = ir.StringAttr(op.attributes["call_target_name"]).value
             if not target.startswith(CHLO_PREFIX):
@@ -46,14 +47,6 @@ def _unserializable(module: Any) -> NimbleError:
                 place = f"{where[1]}:{where[2]}: " if where else ""
                 return UnsupportedOpError(f"{place}custom call '{target}' is not supported")
     return CaptureError("JAX lowers this function to more than StableHLO, which cannot be captured")
-
-
-def _walk(operation: Any) -> Iterator[Any]:
-    for region in operation.regions:
-        for block in region.blocks:
-            for op in block.operations:
-                yield op.operation
-                yield from _walk(op.operation)
 
 
 def _drop_sdy(op: Any) -> None:
