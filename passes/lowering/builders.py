@@ -14,7 +14,6 @@ from ..shape_functions.registry import product
 from ..symbol_table import DimBuilder, constant_index
 
 __all__ = [
-    "Dims",
     "LoweringContext",
     "clamp_index",
     "constant_of",

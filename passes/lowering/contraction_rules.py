@@ -9,7 +9,7 @@ from nimble_mlir.dims import DimExpr
 from nimble_mlir.mlir import ir, linalg, stablehlo
 
 from .arithmetic import converted, hidden_multiply_add, widened, zero
-from .builders import Dims, LoweringContext, dimension_map, element_type_of, merge_units, product
+from .builders import LoweringContext, dimension_map, element_type_of, merge_units, product
 from .fusion import apart, epilogue_reads_slice
 from .registry import lowering
 from .scalar_body import accumulator_type
@@ -58,7 +58,7 @@ def dot_general(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
 
 
 def _named(
-    ctx: LoweringContext, left: ir.Value, right: ir.Value, flat: Dims, element: ir.Type, *, unsigned: bool
+    ctx: LoweringContext, left: ir.Value, right: ir.Value, flat: Sequence[DimExpr], element: ir.Type, *, unsigned: bool
 ) -> ir.Value:
     out = ctx.fill(flat, zero(signless(element)))
     named = linalg.BatchMatmulOp if len(flat) == 3 else linalg.MatmulOp
@@ -70,7 +70,7 @@ def _named(
 
 
 def _not_tiled(
-    ctx: LoweringContext, left: ir.Value, right: ir.Value, flat: Dims, element: ir.Type, *, unsigned: bool
+    ctx: LoweringContext, left: ir.Value, right: ir.Value, flat: Sequence[DimExpr], element: ir.Type, *, unsigned: bool
 ) -> ir.Value:
     """A product by batch over a dynamic size, which IREE 3.13 gets wrong when it data-tiles it: it reads beyond the packed
     operands (seen from 128 rows on). What is multiplied and added in one op is no contraction to it."""
