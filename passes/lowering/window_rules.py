@@ -124,7 +124,8 @@ def _padded(
     amounts = [[constant_of(amount) for amount in part] for part in (low, high)]
     if any(amount is None for part in amounts for amount in part):
         return pad_by_values(ctx, value, scalar, low, [constant_index(between) for between in interior], wanted)
-    return trim(ctx, pad_by_constants(ctx, value, scalar, *amounts, interior), scalar, wanted)  # type: ignore[arg-type]
+    padded = pad_by_constants(ctx, value, scalar, *amounts, interior)  # type: ignore[arg-type]  # None was excluded above
+    return trim(ctx, padded, scalar, wanted)
 
 
 def window_span(

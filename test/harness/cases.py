@@ -53,7 +53,7 @@ def prepare(harness: Any, mode: str, seed: int) -> Case:
             return _static(harness, rng) if mode == "static" else _batched(harness, rng)
         except NotRunByJax:
             raise
-        except Exception as error:
+        except Exception as error:  # of any kind: what JAX cannot run is no case
             raise NotRunByJax(f"{type(error).__name__}: {error}"[:300]) from error
 
 

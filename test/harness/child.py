@@ -60,7 +60,7 @@ def _run(cases: Sequence[Any], answers: Any) -> None:
     options = nm.CompileOptions(keep_ir=False)
     try:
         module = nm.compile({f"case{i}": (case.function, case.specs) for i, case in enumerate(cases)}, options=options)
-    except Exception as error:
+    except Exception as error:  # of any kind: the walk counts it and goes on
         if len(cases) > 1:
             middle = len(cases) // 2
             _run(cases[:middle], answers)
@@ -83,7 +83,7 @@ def _compare(entry: Any, case: Any) -> tuple[str, str]:
     for args, expected in case.calls:
         try:
             got = entry(*args)
-        except Exception as error:
+        except Exception as error:  # as above
             return "refused", f"at the call: {type(error).__name__}: {error}"
         wrong = difference(case.harness, args, got, expected)
         if wrong is not None:

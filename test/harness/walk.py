@@ -36,7 +36,7 @@ def main() -> int:
     missing = [case for case in cases if case["case"] not in records]
     if records:
         print(f"{len(cases) - len(missing)} of {len(cases)} cases are in {options.json} already", file=sys.stderr)
-    out = open(options.json, "a") if options.json is not None else None  # noqa: SIM115
+    out = open(options.json, "a") if options.json is not None else None  # noqa: SIM115 - open as long as the walk
     walk = Walk(options, missing, out)
     walk.run()
     walk.records.update({case["case"]: records[case["case"]] for case in cases if case["case"] in records})
@@ -176,7 +176,7 @@ class Child:
     """A child process and the protocol with it."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the child
         command = [sys.executable, str(HERE / "child.py"), "--mode", options.mode, "--seed", str(options.seed)]
         command += ["--x64"] if options.x64 else []
         self.process = Popen(command, stdin=PIPE, stdout=PIPE, stderr=self.errors, text=True, cwd=HERE)

@@ -62,7 +62,7 @@ def trace(fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], s
         traced = jax.jit(fn, keep_unused=True).trace(*args, **kwargs)
     except NimbleError:
         raise
-    except Exception as error:
+    except Exception as error:  # whatever JAX or the user's function raises while it is traced
         raise CaptureError(_failure("trace", name, error)) from error
     _check_supported(traced.jaxpr, _file_line(fn))
     constants, closed = _hoist_constants(traced.jaxpr)
@@ -72,7 +72,7 @@ def trace(fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], s
         lowered = lower(again)
     except NimbleError:
         raise
-    except Exception as error:
+    except Exception as error:  # JAX's lowering rules raise what they like for what they cannot lower
         raise CaptureError(_failure("lower", name, error)) from error
     return Traced(to_portable_artifact(lowered.compiler_ir(), stablehlo_version), constants, traced.out_info)
 
