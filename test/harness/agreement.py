@@ -14,7 +14,7 @@ import jax
 import ml_dtypes
 import numpy as np
 import orders
-from tolerances import tolerance
+from support.tolerances import harness_tolerance
 
 __all__ = ["COMPARISONS", "difference"]
 
@@ -36,7 +36,7 @@ def difference(harness: Any, args: Any, got: Any, expected: Any) -> str | None:
     if harness.group_name in COMPARISONS:
         return COMPARISONS[harness.group_name](harness, args, got, expected)
     for index, (a, b) in enumerate(pairs):
-        wrong = _wrong(a, b, tolerance(harness.group_name, b.dtype))
+        wrong = _wrong(a, b, harness_tolerance(harness.group_name, b.dtype))
         if wrong.any():
             where = tuple(int(i) for i in np.argwhere(wrong)[0])
             return (
