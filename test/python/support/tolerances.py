@@ -95,12 +95,13 @@ _HARNESS_GROUPS: dict[str, dict[str, float]] = {
     "asinh": {"complex64": 1e-4, "complex128": 1e-12},
     "atan": {"complex64": 1e-5, "complex128": 1e-12},
     "atanh": {"float64": 1e-14, "complex64": 1e-3, "complex128": 1e-12},
+    # jax2tf has 1e-4 for float32, 840 eps: sums of products that cancel. The wide types get as many eps.
     "conv_general_dilated": {
         "float32": 1e-4,
         "float16": 1e-2,
-        "float64": 1e-14,
+        "float64": 1.8e-13,
         "complex64": 1e-4,
-        "complex128": 1e-14,
+        "complex128": 1.8e-13,
     },
     # XLA rounds a narrow sum after each of up to eight terms, we once at the end; jax2tf allows 0.1 and 0.5.
     "cumsum": {"float16": 4e-3, "bfloat16": 4e-2},
