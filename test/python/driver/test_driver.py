@@ -279,7 +279,8 @@ def test_arguments_that_are_updated_in_place_stay_the_callers():
 def test_arguments_that_a_kernel_updates_stay_the_callers():
     n, s = nm.dims("n, s")
     m = nm.compile(
-        lambda x, i, u: x.at[i].add(u), (nm.spec((n,), jnp.float32), nm.spec((s,), jnp.int32), nm.spec((s,), jnp.float32))
+        lambda x, i, u: x.at[i].add(u),
+        (nm.spec((n,), jnp.float32), nm.spec((s,), jnp.int32), nm.spec((s,), jnp.float32)),
     )
     assert [argument.read_only for argument in m.signature.entries["main"].arguments] == [False, True, True]
     x = np.zeros(100_000, np.float32)
