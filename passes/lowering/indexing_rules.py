@@ -91,10 +91,10 @@ def _filling_select(
     if len(uses) != 1 or uses[0].operand_number != 1 or uses[0].owner.operation.name != "stablehlo.select":
         return None
     select = uses[0].owner.operation
-    sources = [_broadcast_source(select.operands[position]) for position in (0, 2)]
-    if select.block != op.operation.block or any(source is None for source in sources):
+    by, filling = (_broadcast_source(select.operands[position]) for position in (0, 2))
+    if select.block != op.operation.block or by is None or filling is None:
         return None
-    (kept, kept_axes), (value, value_axes) = sources
+    (kept, kept_axes), (value, value_axes) = by, filling
     if kept_axes != list(batch) or value_axes or isinstance(value.owner, ir.Block):
         return None
     same = all(ctx.same(have, want) for have, want in zip(ctx.dims(kept), batch_dims, strict=True))
