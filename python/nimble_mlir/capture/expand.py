@@ -72,8 +72,9 @@ def _triangular_solve(op: Any) -> _Algorithm:
     flags = {name: ir.BoolAttr(op.attributes[name]).value for name in ("left_side", "lower", "unit_diagonal")}
     side = str(op.attributes["transpose_a"])
     flags |= {"transpose_a": "NO_TRANSPOSE" not in side, "conjugate_a": "ADJOINT" in side}
+    letters = ("nn", "nk" if flags["left_side"] else "kn")
     return _Algorithm(
-        over_batches(partial(triangular_solve, **flags), [2, 2]), ("nn", "nk" if flags["left_side"] else "kn")
+        over_batches(partial(triangular_solve, **flags), [2, 2]), letters, _DTYPES | {"bfloat16", "float16"}
     )
 
 
