@@ -25,7 +25,7 @@ __all__ = ["SCALAR_RULES", "ScalarRule"]
 
 Build = Callable[..., ir.Value]
 _FUNCTIONS = "cbrt cosine power sine tan atan2".split()  # IREE's are too rough in f32, and missing in f64
-_WIDE_FUNCTIONS = "log_plus_one remainder tanh".split()  # IREE's are good in f32
+_WIDE_FUNCTIONS = "exponential_minus_one log_plus_one remainder tanh".split()  # IREE's are good in f32
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ _EXACT_FLOATS: dict[str, Build] = {
 }  # fmt: skip
 _FLOAT_FUNCTIONS: dict[str, Build] = {
     "atan2": _real(real_functions.atan2), "cbrt": _real(real_functions.cbrt), "cosine": _real(circular_functions.cos),
-    "exponential": math.exp, "exponential_minus_one": math.expm1, "log": math.log, "power": _float_power,
+    "exponential": math.exp, "log": math.log, "power": _float_power,
     "sine": _real(circular_functions.sin), "tan": _real(circular_functions.tan),
 }  # fmt: skip
 
@@ -196,6 +196,7 @@ def _logistic(x: ir.Value) -> ir.Value:
 
 
 _FLOAT_FUNCTIONS |= {
+    "exponential_minus_one": _wide_or(math.expm1, real_functions.expm1),
     "log_plus_one": _wide_or(math.log1p, real_functions.log1p),
     "logistic": _logistic,
     "remainder": _wide_or(arith.remf, real_functions.fmod),
