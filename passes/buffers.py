@@ -2,8 +2,8 @@
 much work it is (asked at stage shapes, where the types still have their dims).
 
 IREE 3.13 writes into the buffer of an argument where an op updates the argument's tensor (a destination of
-`tensor.insert_slice`, an `outs` of linalg, a loop's carry), also when the caller keeps the buffer; a clone in between does
-not help. So the runtime copies such arguments, and only those.
+`tensor.insert_slice`, an `outs` of linalg, what a `nimble.kernel` updates in place, a loop's carry), also when the caller
+keeps the buffer; a clone in between does not help. So the runtime copies such arguments, and only those.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ __all__ = ["updated_arguments", "work_estimate"]
 
 # Ops whose result may share its operand's buffer.
 _VIEWS = frozenset(
-    "tensor.cast tensor.collapse_shape tensor.expand_shape tensor.extract_slice tensor.reshape nimble.cast".split()
+    "tensor.cast tensor.collapse_shape tensor.expand_shape tensor.extract_slice tensor.reshape nimble.cast "
+    "nimble.tie_shape".split()
 )
 
 
@@ -42,11 +43,17 @@ def updated_arguments(function: Any) -> set[int]:
 def _writes(op: Any, operand: int) -> bool:
     if op.name == "tensor.insert_slice":
         return operand == 1
+    if op.name == "nimble.bind":
+        return operand == 0 and any(_updates(use.owner.opview, op.results[0]) for use in op.results[0].uses)
     if op.name.startswith("linalg.") and "operandSegmentSizes" in op.attributes:
         return operand >= list(op.attributes["operandSegmentSizes"])[0]
     if op.name.startswith("linalg.") and op.results:
         return operand >= len(op.operands) - len(op.results)
     return op.name.startswith("scf.") or op.name in ("tensor.insert", "tensor.scatter")
+
+
+def _updates(user: Any, binding: ir.Value) -> bool:
+    return user.operation.name == "nimble.kernel" and binding in list(user.outputs)
 
 
 # Sums of more terms are not worth their evaluation: such a function is no small one.

@@ -274,3 +274,16 @@ def test_arguments_that_are_updated_in_place_stay_the_callers():
     updated, total = m(x, np.ones(1, np.float32))
     assert total == x.sum() == 0
     assert updated.sum() == 1
+
+
+def test_arguments_that_a_kernel_updates_stay_the_callers():
+    n, s = nm.dims("n, s")
+    m = nm.compile(
+        lambda x, i, u: x.at[i].add(u),
+        (nm.spec((n,), jnp.float32), nm.spec((s,), jnp.int32), nm.spec((s,), jnp.float32)),
+    )
+    assert [argument.read_only for argument in m.signature.entries["main"].arguments] == [False, True, True]
+    x = np.zeros(100_000, np.float32)
+    for _ in range(2):
+        assert m(x, np.arange(3, dtype=np.int32), np.ones(3, np.float32)).sum() == 3
+        assert x.sum() == 0
