@@ -17,9 +17,6 @@ from .symbol_table import DimBuilder, SymbolTable
 
 __all__ = ["LegalizeToLinalg"]
 
-# What IREE 3.13 has no buffers for, or computes wrongly or not at all.
-_NOT_HELD = frozenset("i2 ui2 i4 ui4 f4E2M1FN f6E2M3FN f6E3M2FN f8E3M4 f8E4M3 f8E4M3B11FNUZ f8E8M0FNU".split())
-
 
 @dataclass(frozen=True)
 class LegalizeToLinalg(ModulePass):
@@ -41,20 +38,8 @@ class LegalizeToLinalg(ModulePass):
             table = SymbolTable(function)
             builder = DimBuilder(function.entry_block, table.values)
             context = LoweringContext(table.scope, builder)
-            known: dict[ir.Type, bool] = {}
             for op in statements(function):
-                _check_elements(op, known)
                 _lower(context, op)
-
-
-def _check_elements(op: Any, known: dict[ir.Type, bool]) -> None:
-    for value in (*op.operands, *op.results):
-        type_ = value.type
-        if type_ not in known:
-            known[type_] = isinstance(type_, ir.RankedTensorType) and str(type_.element_type) in _NOT_HELD
-        if known[type_]:
-            element = type_.element_type
-            raise fail(op, f"'{op.name}' on {element}: IREE cannot compute with such elements", UnsupportedOpError)
 
 
 def _lower(context: LoweringContext, op: Any) -> None:

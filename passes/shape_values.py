@@ -14,6 +14,7 @@ from nimble_mlir.dialects import dims_of
 from nimble_mlir.dims import DimExpr, Proof, Scope, dim_max, dim_min, floordiv, mod
 from nimble_mlir.mlir import ir
 
+from .constants import is_narrow
 from .division_selects import divided, floor_divide, sign
 from .size_conditions import decide
 
@@ -215,7 +216,7 @@ def _constant(values: ShapeValues, op: Any, operands: Any, count: int) -> Sequen
     value = op.attributes["value"]
     if isinstance(value, ir.IntegerAttr):
         return (DimExpr.constant(value.value),)
-    if not isinstance(value, ir.DenseIntElementsAttr):
+    if not isinstance(value, ir.DenseIntElementsAttr) or is_narrow(value.type.element_type):
         return None
     element_type = value.type.element_type
     boolean = isinstance(element_type, ir.IntegerType) and element_type.width == 1
