@@ -16,7 +16,7 @@ from nimble_mlir.mlir import ir
 from .regions import terminator
 from .shape_functions import ShapeContext
 
-__all__ = ["EDGES", "InferRegion"]
+__all__ = ["EDGES", "InferRegion", "cast_operands"]
 
 InferRegion = Callable[[ir.Block], None]
 
@@ -30,7 +30,7 @@ def _while(context: ShapeContext, infer: InferRegion) -> None:
         first = dims_of(op.operands[index].type)
         what = f"of carry {index} before the loop and by its type"
         types.append(_joined(context, result.type, [first], what))
-    _cast_operands(op, types)
+    cast_operands(op, types)
     for block in blocks:
         for argument, type_ in zip(block.arguments, types, strict=True):
             _set_type(argument, type_)
@@ -39,7 +39,7 @@ def _while(context: ShapeContext, infer: InferRegion) -> None:
     for index, (value, type_) in enumerate(zip(last.operands, types, strict=True)):
         what = f"of carry {index} after and before an iteration"
         _joined(context, type_, [dims_of(value.type)], what)
-    _cast_operands(last, types)
+    cast_operands(last, types)
     for result, type_ in zip(op.results, types, strict=True):
         _set_type(result, type_)
 
@@ -56,7 +56,7 @@ def _branches(context: ShapeContext, infer: InferRegion) -> None:
         dims = [dims_of(returned.operands[index].type) for returned in returns]
         types.append(_joined(context, result.type, dims, f"of result {index} of the branches"))
     for returned in returns:
-        _cast_operands(returned, types)
+        cast_operands(returned, types)
     for result, type_ in zip(op.results, types, strict=True):
         _set_type(result, type_)
 
@@ -83,7 +83,8 @@ def _joined(
     return tensor_type(result, type_.element_type)
 
 
-def _cast_operands(op: Any, types: Sequence[ir.Type]) -> None:
+def cast_operands(op: Any, types: Sequence[ir.Type]) -> None:
+    """Gives the operands the types that say the same of their dims as theirs."""
     for index, type_ in enumerate(types):
         operand = op.operands[index]
         if operand.type != type_:

@@ -11,6 +11,7 @@ from nimble_mlir.mlir import ir
 
 from .base import ModulePass, entry_functions, fail
 from .lowering import LOWERING_RULES, UPSTREAM_OPS, LoweringContext
+from .lowering.crosswise import REDUCING, materialized, read_crosswise
 from .regions import statements
 from .shape_functions import custom_call_target
 from .symbol_table import DimBuilder, SymbolTable
@@ -46,8 +47,12 @@ def _lower(context: LoweringContext, op: Any) -> None:
     target = custom_call_target(op)
     rule = LOWERING_RULES.get(f"custom_call:{target}" if target is not None else op.name)
     if rule is not None:
+        crosswise = [op.name in REDUCING and read_crosswise(result) for result in op.results]
         with ir.InsertionPoint(op), op.location:
             results = rule(context, op)
+            if results is not None and any(crosswise):
+                pairs = zip(results, crosswise, strict=True)
+                results = [materialized(context, value) if crossed else value for value, crossed in pairs]
         if results is not None:
             for before, after in zip(op.results, results, strict=True):
                 before.replace_all_uses_with(after)

@@ -112,3 +112,12 @@ def pads(x, z, w):
         "by_its_size": lax.pad(x, x[0, 0], ((0, x.shape[0], 0), (x.shape[1], 0, 0))),
         "modes": [jnp.pad(x, 1, mode="edge"), jnp.pad(w, (0, 2))],
     }
+
+
+@program("n", lambda n: (nm.spec((n, 4), f32), nm.spec((4,), f32)), "contraction", run_at_most={"n": 67})
+def read_along_both_dimensions(x, w):
+    # Each result of a reduction meets itself: by rows and by columns.
+    squares, products, best = (x * x).sum(1), x @ w, jnp.argmax(x, 1)
+    distances = squares[:, None] + squares[None] - 2 * x @ x.T
+    again = (x * x).sum(1)[:, None] - (x * x).sum(1, keepdims=True).T
+    return distances, again, products[:, None] - products, best[:, None] == best[None], jnp.maximum(again, 0).sum(0)

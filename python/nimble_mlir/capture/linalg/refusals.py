@@ -6,9 +6,9 @@ from typing import Any
 
 from . import ALGORITHMS
 
-__all__ = ["refusal"]
+__all__ = ["NO_ALGORITHM", "refusal"]
 
-_NO_ALGORITHM = {
+NO_ALGORITHM = {
     "eig": "jnp.linalg.eigh has eigenvalues of symmetric and Hermitian matrices, jnp.linalg.svd singular values",
     "schur": "jnp.linalg.eigh has the Schur form of symmetric and Hermitian matrices",
     "hessenberg": "jax.lax.linalg.tridiagonal reduces symmetric and Hermitian matrices, jnp.linalg.qr triangularizes others",
@@ -31,8 +31,8 @@ def refusal(eqn: Any) -> str | None:
 
 def _advice(eqn: Any) -> str | None:
     name, params = eqn.primitive.name, eqn.params
-    if name in _NO_ALGORITHM:
-        return _NO_ALGORITHM[name]
+    if name in NO_ALGORITHM:
+        return NO_ALGORITHM[name]
     if name not in ALGORITHMS:
         return None
     if name == "fft" and not all(isinstance(length, int) for length in params["fft_lengths"]):
