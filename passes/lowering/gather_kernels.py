@@ -15,7 +15,7 @@ from nimble_mlir.mlir import arith, ir
 from ..symbol_table import constant_index
 from .builders import LoweringContext, clamp_index, element_type_of, product
 from .kernels import branch, loop, read, stored, write
-from .row_kernels import parts_kernel
+from .row_kernels import parts_kernel, row_indices
 from .slice_rules import to_index
 from .vectors import along, lanes_of, read_lanes, write_lanes
 
@@ -109,7 +109,7 @@ def gather_kernel(
         [output],
         rows,
         sizes[-1],
-        lambda row, x, y: [emitter.row(x, y[0], _indices(row, rows_of), sizes[-1])],
+        lambda row, x, y: [emitter.row(x, y[0], row_indices(row, rows_of), sizes[-1])],
     )[0]
 
 
@@ -122,15 +122,6 @@ def _whole_at_end(ctx: LoweringContext, operand: Sequence[DimExpr], dims: Gather
             break
         count += 1
     return count
-
-
-def _indices(row: ir.Value, sizes: Values) -> list[ir.Value]:
-    """The indices of the row with a number, in row-major order."""
-    indices: list[ir.Value] = []
-    for size in reversed(sizes[1:]):
-        indices.insert(0, arith.remui(row, size))
-        row = arith.divui(row, size)
-    return [row, *indices] if sizes else []
 
 
 @dataclass

@@ -12,7 +12,7 @@ from ..symbol_table import constant_index
 from .builders import LoweringContext
 from .kernels import kernel, loop
 
-__all__ = ["as_rows", "from_rows", "parts_kernel", "row_kernel"]
+__all__ = ["as_rows", "from_rows", "parts_kernel", "row_indices", "row_kernel"]
 
 Values = Sequence[ir.Value]
 
@@ -83,3 +83,12 @@ def parts_kernel(
         return loop(first, end, y, lambda item, *carried: body(item, x, list(carried)))
 
     return kernel(ctx, inputs, outputs, one_part, workgroups)
+
+
+def row_indices(row: ir.Value, sizes: Values) -> list[ir.Value]:
+    """The indices of the row with a number among rows in row-major order, of which there are `sizes`."""
+    indices: list[ir.Value] = []
+    for size in reversed(sizes[1:]):
+        indices.insert(0, arith.remui(row, size))
+        row = arith.divui(row, size)
+    return [row, *indices] if sizes else []
