@@ -2,8 +2,8 @@
 much work it is (asked at stage shapes, where the types still have their dims).
 
 IREE 3.13 writes into the buffer of an argument where an op updates the argument's tensor (a destination of
-`tensor.insert_slice`, an `outs` of linalg, an output of a kernel, a loop's carry), also when the caller keeps the buffer;
-a clone in between does not help. So the runtime copies such arguments, and only those.
+`tensor.insert_slice`, an `outs` of linalg, what a `nimble.kernel` updates in place, a loop's carry), also when the caller
+keeps the buffer; a clone in between does not help. So the runtime copies such arguments, and only those.
 """
 
 from __future__ import annotations

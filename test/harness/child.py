@@ -88,7 +88,7 @@ def _compare(entry: Any, case: Any) -> tuple[str, str]:
             got = entry(*args)
         except Exception as error:  # as above
             return "refused", f"at the call: {type(error).__name__}: {error}"
-        wrong = difference(case.harness, args, got, expected)
+        wrong = difference(case, args, got, expected)
         if wrong is not None:
             return "wrong", wrong
     return "correct", ""

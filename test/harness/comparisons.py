@@ -83,6 +83,18 @@ def _svd(harness: Any, args: Any, got: Any, expected: Any) -> str | None:
     )
 
 
+def _cholesky(harness: Any, args: Any, got: Any, expected: Any) -> str | None:
+    """The factor is unique, but its last rows are as ill-conditioned as the operand is: it must multiply to the operand.
+    The primitive says nothing of what stands above the diagonal."""
+    factor, reference = np.tril(_wide(got)), np.tril(_wide(expected))
+    product, operand = factor @ _adjoint(factor), reference @ _adjoint(reference)
+    bound = decomposition_tolerance(np.asarray(got).dtype, factor.shape[-1])
+    return _first(
+        _far("L Lᴴ", product, operand, bound, _norm(np.where(np.isnan(operand), 0, operand))),
+        None if not (np.diagonal(factor, axis1=-2, axis2=-1).real < 0).any() else "the diagonal is not positive",
+    )
+
+
 def _lu(harness: Any, args: Any, got: Any, expected: Any) -> str | None:
     operand = np.asarray(args[0])
     factors, pivots, permutation = _wide(got[0]), np.asarray(got[1]), np.asarray(got[2])
@@ -103,4 +115,9 @@ def _lu(harness: Any, args: Any, got: Any, expected: Any) -> str | None:
     )
 
 
-COMPARISONS: dict[str, Callable[[Any, Any, Any, Any], str | None]] = {"eigh": _eigh, "lu": _lu, "svd": _svd}
+COMPARISONS: dict[str, Callable[[Any, Any, Any, Any], str | None]] = {
+    "cholesky": _cholesky,
+    "eigh": _eigh,
+    "lu": _lu,
+    "svd": _svd,
+}

@@ -6,14 +6,14 @@
 // CHECK:         %[[LAST:.*]] = arith.subi
 // CHECK:         "nimble.kernel"
 // CHECK:         ^bb0(%{{.*}}: index, %[[TABLE:.*]]: tensor<?x4xf32, {{.*}}>, %[[STARTS:.*]]: tensor<?x1xi32, {{.*}}>, %{{.*}}: tensor<?x4xf32, {{.*}}>):
-// CHECK:           scf.for %[[ROW:.*]] = %{{.*}}
+// CHECK:           scf.for %[[ROW:[^ ]*]] = %{{.*}}
 // CHECK:             %[[START:.*]] = tensor.extract %[[STARTS]][%[[ROW]], %{{.*}}]
 // CHECK:             %[[INDEX:.*]] = arith.index_cast %[[START]]
 // CHECK:             %[[LOW:.*]] = arith.minsi %[[INDEX]], %[[LAST]]
 // CHECK:             %[[AT:.*]] = arith.maxsi %[[LOW]]
 // CHECK:             scf.for
-// CHECK:               %[[RUN:.*]] = vector.transfer_read %[[TABLE]][%[[AT]], %{{.*}}], {{.*}} : {{.*}}, vector<16xf32>
-// CHECK:               vector.transfer_write %[[RUN]], %{{.*}}[%[[ROW]], %{{.*}}]
+// CHECK:               %[[READ:.*]] = vector.transfer_read %[[TABLE]][%[[AT]], %{{.*}}], {{.*}} : {{.*}}, vector<16xf32>
+// CHECK:               vector.transfer_write %[[READ]], %{{.*}}[%[[ROW]], %{{.*}}]
 // CHECK:             scf.for
 // CHECK:               tensor.insert
 func.func @rows(%x: tensor<?x4xf32> {nimble.name = "x"}, %i: tensor<?x1xi32> {nimble.name = "i"}) -> tensor<?x4xf32> {

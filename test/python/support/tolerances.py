@@ -70,9 +70,10 @@ _NARROW_UNITS: dict[str, tuple[float, float]] = {
 
 KINDS = tuple(_UNITS)
 
-# The walk over JAX's harnesses (test/harness): |got - expected| <= bound * (1 + |expected|). The bounds are JAX's own, so
-# that "right" means there what it means to JAX: the defaults of `jax.test_util`, and for some groups those that JAX's tests
-# of the same ops use, named with each. Integers and booleans are equal. NaNs and infinities stand at the same places.
+# The walk over JAX's harnesses (test/harness): |got - expected| <= bound * (1 + |expected|), where of sums |expected| is the
+# sum of the terms' magnitudes. The bounds are JAX's own, so that "right" means there what it means to JAX: the defaults of
+# `jax.test_util`, and for some groups those that JAX's tests of the same ops use, named with each. Integers and booleans
+# are equal. NaNs and infinities stand at the same places.
 #
 # jax/_src/public_test_util.py, _default_tolerance.
 _HARNESS_DEFAULT: dict[str, float] = {
