@@ -16,7 +16,7 @@ from .builders import LoweringContext, element_type_of, product
 from .convolution_kernels import convolution_kernel, has_kernel
 from .padding_rules import pad_by_constants
 from .registry import lowering
-from .shape_rules import reversed_along
+from .reverse_rules import reversed_along
 from .signedness import as_signless, reinterpret, signless
 from .window_rules import trim, window_attribute, window_padding, window_span
 
