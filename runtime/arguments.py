@@ -142,7 +142,7 @@ class Argument:
 
 
 def _kind_of_number(dtype: np.dtype[Any]) -> int | None:
-    if dtype.kind in "iu" or dtype.name in ("int4", "uint4"):
+    if dtype.kind in "iu" or dtype.name in ("int2", "uint2", "int4", "uint4"):
         return _INT
     if dtype.kind == "f" or dtype.name.startswith(("bfloat", "float")):
         return _FLOAT
