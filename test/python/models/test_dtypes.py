@@ -20,7 +20,7 @@ QUICK = ("int4", "uint2", "float8_e4m3b11fnuz")
 
 @pytest.mark.parametrize("kind", OPS)
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in DTYPES]
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.exhaustive) for name in DTYPES]
 )
 def test_ops_of_dtype(name: str, kind: str) -> None:
     with jax.enable_x64(True):
