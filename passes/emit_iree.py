@@ -18,6 +18,7 @@ from nimble_mlir.mlir import cf, ir
 from .base import ModulePass, entry_functions, functions
 from .edge_buffers import APART, barrier, copy_duplicates
 from .host_branches import to_branches
+from .iree_views import emit_views
 from .kernel_dispatch import emit_kernels
 from .regions import statements
 from .resolve_dims import SIZE_SOURCE
@@ -62,6 +63,7 @@ class EmitIree(ModulePass):
                 copy_duplicates(op)
             for op in statements(function):
                 _emit(op)
+            emit_views(function)
             emit_kernels(function.operation)
             _drop_attributes(function)
         _declare_globals(module, globals_)

@@ -233,8 +233,9 @@ class _Symbols:
                 raise self._undeclared(op, name, type_, "no nimble.symbol declares it")
             if not _is_inside(block, declaration.block):
                 raise self._undeclared(op, name, type_, "the region that declares it has ended")
-            # The sizes of arguments of a block are where its symbols come from.
-            if name not in self.seen and not (of_argument and declaration.block == block):
+            # The sizes of arguments of a block, or of an op's results, are where its symbols come from.
+            arrives = of_argument and declaration.block == block or _reads_result(declaration, op)
+            if name not in self.seen and not arrives:
                 raise self._undeclared(op, name, type_, "its nimble.symbol comes later")
             in_entry = in_entry and declaration.block == self.entry
         if in_entry and not of_argument:
@@ -254,6 +255,17 @@ class _Symbols:
                     "constraints are about the values of symbols",
                     f"'@{symbol.value}' has another value",
                 )
+
+
+def _reads_result(declaration: Any, op: Any) -> bool:
+    """Whether a symbol is the size of a result of `op`."""
+    source = declaration.operands[0].owner
+    return (
+        not isinstance(source, ir.Block)
+        and source.name == "tensor.dim"
+        and not isinstance(source.operands[0].owner, ir.Block)
+        and source.operands[0].owner.operation == op
+    )
 
 
 def _is_inside(block: ir.Block, outer: ir.Block) -> bool:
@@ -331,7 +343,7 @@ _LINALG_ONLY = "there are only linalg, tensor, scf, arith, math"
 _NIMBLE_RUNTIME_OPS = frozenset(
     f"nimble.{name}"
     for name in """
-    symbol constraint check constant tie_shape bind kernel kernel_yield unbind scan yield
+    symbol constraint check constant tie_shape bind kernel kernel_yield unbind scan yield export import view_size
     """.split()
 )
 
