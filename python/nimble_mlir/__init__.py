@@ -28,6 +28,7 @@ from nimble_mlir.log import configure as _configure_log
 
 if TYPE_CHECKING:
     from nimble_mlir.api import compile, compile_stablehlo
+    from nimble_mlir.capture import TensorList, cond, fori_loop, scan, switch, while_loop
     from nimble_mlir.driver.options import CompileOptions
     from nimble_mlir.runtime import DeviceOptions, Module, load
 
@@ -44,12 +45,18 @@ __all__ = [
     "Module",
     "NimbleError",
     "ShapeError",
+    "TensorList",
     "UnsupportedOpError",
     "compile",
     "compile_stablehlo",
+    "cond",
     "dims",
+    "fori_loop",
     "load",
+    "scan",
     "spec",
+    "switch",
+    "while_loop",
     "with_shape",
 ]
 
@@ -57,9 +64,15 @@ _LAZY = {
     "CompileOptions": "nimble_mlir.driver.options",
     "DeviceOptions": "nimble_mlir.runtime",
     "Module": "nimble_mlir.runtime",
+    "TensorList": "nimble_mlir.capture",
     "compile": "nimble_mlir.api",
     "compile_stablehlo": "nimble_mlir.api",
+    "cond": "nimble_mlir.capture",
+    "fori_loop": "nimble_mlir.capture",
     "load": "nimble_mlir.runtime",
+    "scan": "nimble_mlir.capture",
+    "switch": "nimble_mlir.capture",
+    "while_loop": "nimble_mlir.capture",
 }
 
 
