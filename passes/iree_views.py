@@ -8,6 +8,7 @@ from typing import Any
 from nimble_mlir.dialects import BufferView
 from nimble_mlir.mlir import ir
 
+from .capacity import CONSUME
 from .regions import statements
 
 __all__ = ["emit_views"]
@@ -47,6 +48,8 @@ def _import(op: Any) -> ir.Value:
     # The source, its sizes, a fence to wait for, an affinity.
     segments = ir.DenseI32ArrayAttr.get([1, len(op.operands) - 1, 0, 0])
     attributes = {"target_encoding": ir.TypeAttr.get(type_), "operandSegmentSizes": segments}
+    if CONSUME in op.attributes:
+        attributes["consume"] = ir.UnitAttr.get()
     return ir.Operation.create("hal.tensor.import", [type_], list(op.operands), attributes=attributes).result
 
 

@@ -35,7 +35,7 @@ DEFAULT_PIPELINE: tuple[tuple[str, str], ...] = (
     ("shapes", "nimble-synthesize-shape-functions,nimble-materialize-shapes,nimble-verify-level{level=shapes}"),
     (
         "linalg",
-        "nimble-lower-control-flow,nimble-legalize-to-linalg,stablehlo-legalize-to-linalg,nimble-resolve-dims,nimble-erase-dims,canonicalize,cse,"
+        "nimble-lower-control-flow,nimble-reserve-capacity,nimble-legalize-to-linalg,stablehlo-legalize-to-linalg,nimble-resolve-dims,nimble-erase-dims,canonicalize,cse,"
         "nimble-verify-level{level=linalg}",
     ),
     ("iree", "nimble-emit-iree"),

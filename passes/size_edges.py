@@ -71,6 +71,8 @@ def _read_size(op: Any, view: ir.Value, marker: Any) -> None:
 def state_view_sizes(function: Any, sizes: DimBuilder) -> None:
     """Gives exports and imports the sizes of their tensors, once all symbols have their values."""
     for op in list(everything(function.operation)):
+        if op.name in ("nimble.export", "nimble.import") and len(op.operands) > 1:
+            continue
         if op.name == "nimble.export":
             with ir.InsertionPoint(op), op.location:
                 new = ExportOp(op.operands[0], sizes.sizes(_dims(op.operands[0])), op.results[0].type)
