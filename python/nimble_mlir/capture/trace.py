@@ -7,6 +7,7 @@ ops). Out: `Traced`, with StableHLO bytes and the hoisted constants.
 from __future__ import annotations
 
 import inspect
+import traceback
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -107,8 +108,24 @@ def _trace_once(
 def _failure(step: str, name: str, error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     if isinstance(error, jax.errors.InconclusiveDimensionOperation):
-        text = f"{text.partition('This error arises')[0].strip()}\nState what holds: nm.dims(…, constraints=[…])."
+        text = f"{text.partition('This error arises')[0].strip()}\n{_inconclusive(error)}"
+    elif "associative scan over axis of non-constant size" in text:
+        text = f"{text.partition('.')[0]}.\nUse nm.associative_scan, which takes symbolic sizes."
     return f"JAX cannot {step} '{name}' with these example arguments: {type(error).__name__}: {text}"
+
+
+def _inconclusive(error: Exception) -> str:
+    """What to do where JAX cannot compare sizes."""
+    functions = {frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)}
+    if "_scan_impl" in functions:  # of lax.scan with unroll=, and of lax.map with batch_size=, which makes one
+        return (
+            "lax.map with batch_size and lax.scan with unroll need a length that is known to be a multiple: use nm.map, or "
+            "state it, as in nm.dims('s', constraints=['mod(s, 4) == 0'])."
+        )
+    return (
+        "State what holds: nm.dims(…, constraints=[…]). What is decided as the module runs compares values: "
+        "jnp.asarray(x.shape[0]) > 1."
+    )
 
 
 def _spec(aval: Any) -> jax.ShapeDtypeStruct:
