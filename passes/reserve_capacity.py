@@ -50,9 +50,9 @@ class ReserveCapacity(ModulePass):
             table = SymbolTable(function)
             sizes = DimBuilder(function.entry_block, table.values)
             reserved = 0
-            for op in reversed(statements(function)):
-                if op.name in _LOOPS:
-                    reserved += _reserve(op, sizes, table.values, reserved)
+            loops = [op for op in statements(function) if op.name in _LOOPS]
+            for op in reversed(loops):
+                reserved += _reserve(op, sizes, table.values, reserved)
 
 
 def _reserve(op: Any, sizes: DimBuilder, symbols: dict[str, ir.Value], before: int) -> int:

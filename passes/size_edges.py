@@ -14,6 +14,7 @@ from nimble_mlir.mlir import ir
 
 from .defined_sizes import SIZE_OF, defined_sizes
 from .regions import everything
+from .resolve_dims import SIZE_SOURCE
 from .symbol_table import DimBuilder
 
 __all__ = ["Edge", "arrive", "state_view_sizes"]
@@ -65,7 +66,9 @@ def _read_size(op: Any, view: ir.Value, marker: Any) -> None:
         if use.owner.operation.name == "nimble.symbol":
             use.owner.operation.move_before(marker)
     op.results[0].replace_all_uses_with(size)
-    op.erase()
+    # It stays, without uses: the caller may be going over the ops of its block.
+    for name in (SIZE_OF, SIZE_SOURCE):
+        del op.attributes[name]
 
 
 def state_view_sizes(function: Any, sizes: DimBuilder) -> None:
