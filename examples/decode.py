@@ -99,8 +99,8 @@ def decode(config: Config, params: Any, prompt: jax.Array, limit: jax.Array) -> 
         x = (params["tokens"][token] + params["positions"][caches[0].length])[None]
         after = []
         for weights, cache in zip(params["layers"], caches, strict=True):
-            x, cache = layer(config, weights, x, cache, None)
-            after.append(cache)
+            x, longer = layer(config, weights, x, cache, None)
+            after.append(longer)
         token = jnp.argmax(normalize(x[0]) @ params["head"]).astype(jnp.int32)
         return after, made.append(token), token
 

@@ -135,11 +135,10 @@ def _cast_operands(op: Any, types: Sequence[ir.Type], varying: Sequence[Collecti
     for index, (type_, axes) in enumerate(zip(types, varying, strict=True)):
         operand = op.operands[index]
         dims = dims_of(operand.type)
-        if dims is not None:
-            type_ = _with_sizes(type_, {axis: dims[axis] for axis in axes})
-        if operand.type != type_:
+        wanted = type_ if dims is None else _with_sizes(type_, {axis: dims[axis] for axis in axes})
+        if operand.type != wanted:
             with ir.InsertionPoint(op), op.location:
-                op.operands[index] = CastOp(operand, type_).result
+                op.operands[index] = CastOp(operand, wanted).result
 
 
 def _set_type(value: ir.Value, type_: ir.Type) -> None:

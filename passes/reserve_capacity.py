@@ -1,5 +1,5 @@
-"""`nimble-reserve-capacity`: carries that grow at their end get buffers with room. In: control flow of scf, with buffer views
-where sizes differ. Out: the same; what a loop appends to a carry is written behind what is there, in place."""
+"""`nimble-reserve-capacity`: carries that grow at their end get buffers with room. In: control flow of scf, with buffer
+views where sizes differ. Out: the same; what a loop appends to a carry is written behind what is there, in place."""
 
 from __future__ import annotations
 

@@ -102,6 +102,11 @@ class DimBuilder:
         with self._insertion_point(self._last_symbol(frozenset().union(*(dim.symbols for dim in dims)))):
             yield values
 
+    def is_defined_around(self, symbols: frozenset[str], block: ir.Block) -> bool:
+        """Whether an op defines the last of `symbols`, and `block` is in a region behind it."""
+        last = self._last_symbol(symbols)
+        return last is not None and self._definitions[last].operation.block != block
+
     def _last_symbol(self, symbols: frozenset[str]) -> str | None:
         """The symbol among `symbols` that is defined last, None where the arguments' sizes determine them all."""
         last: str | None = None

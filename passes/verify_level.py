@@ -234,7 +234,7 @@ class _Symbols:
             if not _is_inside(block, declaration.block):
                 raise self._undeclared(op, name, type_, "the region that declares it has ended")
             # The sizes of arguments of a block, or of an op's results, are where its symbols come from.
-            arrives = of_argument and declaration.block == block or _reads_result(declaration, op)
+            arrives = (of_argument and declaration.block == block) or _reads_result(declaration, op)
             if name not in self.seen and not arrives:
                 raise self._undeclared(op, name, type_, "its nimble.symbol comes later")
             in_entry = in_entry and declaration.block == self.entry

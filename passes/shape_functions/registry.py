@@ -160,7 +160,9 @@ class ShapeContext:
             self._require("equal_sizes", text, Constraint(either, "==", DimExpr.constant(0)))
 
     def _require(self, kind: str, message: str, constraint: Constraint) -> None:
-        self.requirements.append(Requirement(constraint, kind, message))
+        requirement = Requirement(constraint, kind, message)
+        if requirement not in self.requirements:
+            self.requirements.append(requirement)
 
     def all_equal(self, operands: Sequence[int]) -> Dims:
         """The common dims of operands of one rank, each axis required to be equal."""

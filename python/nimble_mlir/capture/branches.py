@@ -124,9 +124,7 @@ def _check_results(where: str, first: Body, body: Body) -> None:
 
 @switch_p.def_abstract_eval
 def _abstract_eval(*args: Any, branches: tuple[Any, ...], shapes: tuple[Any, ...], **params: Any) -> Any:
-    return [
-        jax.core.ShapedArray(shape, aval.dtype) for shape, aval in zip(shapes, branches[0].out_avals, strict=True)
-    ]
+    return [jax.core.ShapedArray(shape, aval.dtype) for shape, aval in zip(shapes, branches[0].out_avals, strict=True)]
 
 
 def _lower(

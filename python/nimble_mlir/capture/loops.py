@@ -15,7 +15,7 @@ from jax import lax
 
 from nimble_mlir.errors import CaptureError, ShapeError
 
-from .bodies import as_arrays, trace_body, specs_of
+from .bodies import as_arrays, specs_of, trace_body
 from .checks import ensure
 from .places import place_of
 from .tracing import current
@@ -31,7 +31,7 @@ def while_loop(
     if max_trips is not None:
         return _bounded(cond_fun, body_fun, init_val, max_trips)
     if current() is None:
-        value = init_val
+        value = _arrays(init_val)
         while cond_fun(value):
             value = body_fun(value)
         return value
@@ -48,7 +48,7 @@ def _while(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_
 
 def _bounded(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any, max_trips: int) -> Any:
     place = place_of(body_fun)
-    trips, value = while_loop(
+    _, value = while_loop(
         lambda carry: (carry[0] < max_trips) & cond_fun(carry[1]),
         lambda carry: (carry[0] + 1, body_fun(carry[1])),
         (jnp.int32(0), init_val),
@@ -65,7 +65,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
         raise CaptureError(f"fori_loop needs bounds that are integers, got {lower!r} and {upper!r}")
     low, high = low.astype(dtype), high.astype(dtype)
     if current() is None:
-        value = init_val
+        value = _arrays(init_val)
         for index in range(int(low), int(high)):
             value = body_fun(jnp.asarray(index, dtype), value)
         return value
@@ -121,6 +121,12 @@ def scan(
     return value, rows
 
 
+def _arrays(tree: Any) -> Any:
+    """Numbers as arrays, which they are in JAX's loops from the first iteration on."""
+    leaves, structure = jax.tree_util.tree_flatten(tree)
+    return jax.tree_util.tree_unflatten(structure, as_arrays(leaves))
+
+
 def _length(xs: Any, length: Any) -> Any:
     sizes = [x.shape[0] for x in jax.tree_util.tree_leaves(xs)]
     if length is None and not sizes:
@@ -133,7 +139,7 @@ def _length(xs: Any, length: Any) -> Any:
 
 
 def _eager_scan(f: Callable[[Any, Any], Any], init: Any, xs: Any, length: int, reverse: bool) -> tuple[Any, Any]:
-    value, made = init, []
+    value, made = _arrays(init), []
     order = range(length)
     for index in reversed(order) if reverse else order:
         value, y = f(value, jax.tree_util.tree_map(lambda x: x[index], xs))  # noqa: B023 - called at once
@@ -141,7 +147,9 @@ def _eager_scan(f: Callable[[Any, Any], Any], init: Any, xs: Any, length: int, r
     if reverse:
         made.reverse()
     if not made:
-        shape = jax.eval_shape(f, init, jax.tree_util.tree_map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), xs))
+        shape = jax.eval_shape(
+            f, init, jax.tree_util.tree_map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), xs)
+        )
         return value, jax.tree_util.tree_map(lambda y: jnp.zeros((0, *y.shape), y.dtype), shape[1])
     first = [leaf.shape for leaf in jax.tree_util.tree_leaves(made[0])]
     for y in made:

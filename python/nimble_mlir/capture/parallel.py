@@ -24,10 +24,12 @@ def map_(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> 
     if batch_size < 1:
         raise CaptureError(f"nm.map needs a batch_size of at least 1, got {batch_size}")
 
+    # The last block is filled up with a row of zeros, whose results are cut off below.
+    longer = jax.tree_util.tree_map(lambda x: jnp.concatenate([x, jnp.zeros((1, *x.shape[1:]), x.dtype)]), xs)
+
     def block(start: Any) -> Any:
-        # The last block is filled up with the last row, whose results are cut off below.
-        rows = jnp.minimum(start * batch_size + jnp.arange(batch_size), length - 1)
-        return jax.vmap(f)(jax.tree_util.tree_map(lambda x: x[rows], xs))
+        rows = jnp.minimum(start * batch_size + jnp.arange(batch_size), length)
+        return jax.vmap(f)(jax.tree_util.tree_map(lambda x: x[rows], longer))
 
     blocks = (length + (batch_size - 1)) // batch_size
     made = lax.map(block, jnp.arange(blocks))
@@ -47,8 +49,12 @@ def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = 
         distance, values = carry
         others = positions + distance if reverse else positions - distance
         inside = (others >= 0) & (others < count)
-        taken = jnp.clip(others, 0, count - 1)
-        joined = fn(jax.tree_util.tree_map(lambda x: jnp.take(x, taken, axis=axis), values), values)
+        start = distance if reverse else count - distance
+
+        def rolled(x: Any) -> Any:
+            return lax.dynamic_slice_in_dim(jnp.concatenate([x, x], axis), start, length, axis)
+
+        joined = fn(jax.tree_util.tree_map(rolled, values), values)
 
         def choose(new: Any, old: Any) -> Any:
             shape = [1] * old.ndim

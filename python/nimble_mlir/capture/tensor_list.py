@@ -60,8 +60,8 @@ class TensorList:
             raise ShapeError(f"TensorList has rows of shape {self._rows.shape[1:]}, got {rows.shape[1:]}")
         joined = jnp.concatenate([self._rows, rows])
         if self._bound is not None:
-            size = joined.shape[0]
-            joined = ensure(jnp.asarray(size) <= self._bound, f"TensorList of {self._text()} has more than its bound of {self._bound} rows", joined)
+            message = f"TensorList of {self._text()} has more than its bound of {self._bound} rows"
+            joined = ensure(jnp.asarray(joined.shape[0]) <= self._bound, message, joined)
         return TensorList(joined, self._bound)
 
     def stack(self) -> Any:

@@ -88,7 +88,9 @@ def trace(
         raise
     except Exception as error:  # JAX's lowering rules raise what they like for what they cannot lower
         raise CaptureError(_failure("lower", name, error)) from error
-    return Traced(to_portable_artifact(lowered.compiler_ir(), stablehlo_version), constants, traced.out_info, len(sizes))
+    return Traced(
+        to_portable_artifact(lowered.compiler_ir(), stablehlo_version), constants, traced.out_info, len(sizes)
+    )
 
 
 def _trace_once(

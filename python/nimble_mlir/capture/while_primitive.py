@@ -86,8 +86,8 @@ def _check_structure(body: Body, tree: Any, leaves: Sequence[Any], body_fun: Cal
         weak = is_weak(before)
         if len(before.shape) != len(after.shape) or (before.dtype != after.dtype and not weak):
             raise CaptureError(
-                f"{where}: carry {index} changes from {type_text(before)} to {type_text(after)}; its sizes may change, its rank "
-                "and dtype may not"
+                f"{where}: carry {index} changes from {type_text(before)} to {type_text(after)}; its sizes may change, "
+                "its rank and dtype may not"
             )
 
 
@@ -126,10 +126,7 @@ def growing_while(cond_fun: Callable[[Any], Any], sizes: VaryingSizes, name: str
 @while_p.def_abstract_eval
 def _abstract_eval(*args: Any, counts: tuple[int, int], shapes: tuple[Any, ...], **params: Any) -> Any:
     carry = args[sum(counts) :]
-    return [
-        jax.core.ShapedArray(shape, leaf.dtype)
-        for shape, leaf in zip(shapes, carry, strict=True)
-    ]
+    return [jax.core.ShapedArray(shape, leaf.dtype) for shape, leaf in zip(shapes, carry, strict=True)]
 
 
 def _lower(
