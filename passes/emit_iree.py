@@ -16,6 +16,7 @@ from nimble_mlir.dims import DimExpr, SymbolInfo
 from nimble_mlir.mlir import cf, ir
 
 from .base import ModulePass, entry_functions, functions
+from .data_tiling import choose_data_tiling
 from .edge_buffers import APART, barrier, copy_duplicates
 from .host_branches import to_branches
 from .iree_views import emit_views
@@ -65,6 +66,7 @@ class EmitIree(ModulePass):
                 _emit(op)
             emit_views(function)
             emit_kernels(function.operation)
+            choose_data_tiling(function)
             _drop_attributes(function)
         _declare_globals(module, globals_)
         to_branches(module)

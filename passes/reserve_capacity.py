@@ -139,7 +139,8 @@ def _appended(op: Any, body: ir.Block, index: int, symbols: dict[str, ir.Value])
     if not appends:
         return None
     axis = appends[0].attributes["dimension"].value
-    dims, after, start = (dims_of(value.type) or () for value in (taken, appends[-1].results[0], started))
+    dims, after, start = dims_of(taken.type), dims_of(appends[-1].results[0].type), dims_of(started.type)
+    assert dims is not None and after is not None and start is not None  # noqa: PT018 - pyright asks for each
     inside = {name for name, value in symbols.items() if _is_below(value.owner, op)}
     arrived = {name for name in inside if _arrives(symbols[name], body)}
     others = [(a, b) for i, (a, b) in enumerate(zip(dims, after, strict=True)) if i != axis]

@@ -338,8 +338,8 @@ def _no_shape_in_a_tensor(level: str, module: ir.Module) -> None:
 
 # Levels linalg and iree.
 
-_LINALG_DIALECTS = frozenset(["affine", "arith", "cf", "complex", "func", "linalg", "math", "scf", "tensor"])
-_LINALG_ONLY = "there are only linalg, tensor, scf, arith, math"
+_LINALG_DIALECTS = frozenset(["affine", "arith", "cf", "complex", "func", "linalg", "math", "scf", "tensor", "vector"])
+_LINALG_ONLY = "there are only linalg, tensor, scf, arith, math, vector"
 _NIMBLE_RUNTIME_OPS = frozenset(
     f"nimble.{name}"
     for name in """

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,28 +25,43 @@ if TYPE_CHECKING:
     from nimble_mlir.runtime.contexts import ContextPool
     from nimble_mlir.runtime.device import Device
 
-__all__ = ["Entry"]
+__all__ = ["SMALL_WORK", "Entry", "Place"]
 
-_MAX_SOLVED = 1024  # shapes whose symbols are remembered
+_MAX_SOLVED = 1024  # shapes that are remembered as checked, each with the place for its calls
+
+# Scalar operations of a call up to which one thread is faster than several, which have to be woken: about 20 µs of work.
+SMALL_WORK = 1 << 17
+
 # "[nimble.check <kind>] <text>", after which IREE appends "; " and, from some places, a stack trace.
 _CHECK = re.compile(r"\[nimble\.check[^\]]*\]\s*(.*?)(?:;\s*(?:\[\s*\d+\]\s.*)?|\s*\n.*)?\Z", re.DOTALL)
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where calls run: a device, and the contexts of the module on it."""
+
+    device: Device
+    pool: ContextPool
+
+
 class Entry:
-    """A callable entry point. `live_treedefs` are JAX's treedefs of ((args, kwargs), results), if they are known."""
+    """A callable entry point. `live_treedefs` are JAX's treedefs of ((args, kwargs), results), if they are known.
+
+    Calls run in `place`; those whose sizes make them small run in the one that `small` gives, if there is one.
+    """
 
     def __init__(
         self,
         spec: EntryPoint,
         function: Any,
-        pool: ContextPool,
-        device: Device,
+        place: Place,
+        small: Callable[[], Place] | None = None,
         live_treedefs: tuple[Any, Any] | None = None,
     ) -> None:
         self.signature = spec
         self._function = function
-        self._pool = pool
-        self._device = device
+        self._place = place
+        self._small = small
         self._live = live_treedefs
         self._arguments = tuple(Argument(argument) for argument in spec.arguments)
         self._argument_count = len(self._arguments)
@@ -56,7 +72,7 @@ class Entry:
         self._out_is_leaf = spec.out_tree.kind == "leaf"
         self._out_is_closed = live_treedefs is None and spec.out_tree.custom_type is not None
         self._plan, self._scope, self._names = spec.plan, spec.scope, spec.argument_names
-        self._solved: dict[tuple[tuple[int, ...], ...], dict[str, int]] = {}
+        self._places: dict[tuple[tuple[int, ...], ...], Place] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run it. Arguments go by position or by the parameter names of the compiled function.
@@ -108,10 +124,11 @@ class Entry:
             shapes = tuple([argument.sizes(array) for argument, array in zip(self._arguments, arrays, strict=True)])
         else:
             shapes = tuple([array.shape for array in arrays])
-        if shapes not in self._solved:
-            self._remember(shapes)
+        place = self._places.get(shapes)
+        if place is None:
+            place = self._remember(shapes)
 
-        device = self._device
+        device, pool = place.device, place.pool
         device.check_usable()
         shared: list[Any] = []
         try:
@@ -119,11 +136,11 @@ class Entry:
             for argument, array in zip(self._arguments, arrays, strict=True):
                 inputs.push_ref(to_buffer_view(array, argument.dtype, device, argument.read_only, shared))
             outputs = VmVariantList(len(self._results))
-            context = self._pool.acquire()
+            context = pool.acquire()
             try:
                 context.invoke(self._function, inputs, outputs)
             finally:
-                self._pool.release(context)
+                pool.release(context)
             results = [
                 to_numpy(outputs.get_as_object(index, HalBufferView), dtype, device)
                 for index, dtype in enumerate(self._results)
@@ -136,12 +153,25 @@ class Entry:
             return [to_jax(result, key) for result, key in zip(results, self._result_keys, strict=True)]
         return results
 
-    def _remember(self, shapes: tuple[tuple[int, ...], ...]) -> None:
-        """Check sizes and keep the symbols' values for the next call with these shapes. Raises ShapeError."""
+    def _remember(self, shapes: tuple[tuple[int, ...], ...]) -> Place:
+        """Check sizes, and keep where to run for the next call with these shapes. Raises ShapeError."""
         values = self._plan.solve(shapes, self._names, self._scope)
-        if len(self._solved) >= _MAX_SOLVED:
-            self._solved.clear()
-        self._solved[shapes] = values
+        place = self._place
+        if self._small is not None and self._is_small(values):
+            place = self._small()
+        if len(self._places) >= _MAX_SOLVED:
+            self._places.clear()
+        self._places[shapes] = place
+        return place
+
+    def _is_small(self, values: Mapping[str, int]) -> bool:
+        work = self.signature.work
+        if work is None or not work.symbols <= values.keys():
+            return False
+        try:
+            return work.evaluate(values) <= SMALL_WORK
+        except ZeroDivisionError:  # a division by a size that a compiled-in check refuses
+            return False
 
     def _translate(self, error: Exception, shapes: tuple[tuple[int, ...], ...]) -> NimbleError:
         """The error to raise for one of IREE: a compiled-in check is a ShapeError with the sizes of this call."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import mmap
 import os
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,13 +19,16 @@ from nimble_mlir.errors import LoadError
 from nimble_mlir.runtime.archive import check_archive, check_signature_header
 from nimble_mlir.runtime.contexts import ContextPool, context_limit
 from nimble_mlir.runtime.device import Device, DeviceOptions, get_device, vm_instance
-from nimble_mlir.runtime.entry import Entry
+from nimble_mlir.runtime.entry import Entry, Place
 from nimble_mlir.runtime.module import Module
 from nimble_mlir.runtime.weights import parameters_module
 
 __all__ = ["load", "open_module"]
 
 _DRIVER_OF_TARGET = {"llvm-cpu": "local-task", "vulkan": "vulkan", "cuda": "cuda"}
+
+# A second set of contexts may copy what the file holds (packed constants).
+_MAX_SMALL_FILE = 8 << 20
 
 _log = logging.getLogger("nimble_mlir.runtime")
 
@@ -38,9 +42,9 @@ def load(
     """Load a compiled module.
 
     `device` is a driver name or `DeviceOptions`; None: what the compiler recommended, else the driver of the target
-    (local-task for llvm-cpu). The file stays mapped: replace it, but do not overwrite it in place, while it is used.
+    (local-task for llvm-cpu, where calls whose sizes make them small run in the calling thread instead).
     `verify=False` skips the check of the file's CRCs (0.12 s for 440 MB in the page cache); IREE crashes on damaged
-    files.
+    files. The file stays mapped: replace it, but do not overwrite it in place, while it is used.
     A .vmfb holds native code: load only files that you trust.
 
     Raises LoadError for a file that is missing, damaged, not made by nimble_mlir or made for another runtime version,
@@ -77,12 +81,20 @@ def open_module(
     if not texts:
         raise LoadError(f"'{name}' was not compiled by nimble_mlir: no function carries a nimble signature")
     signature = Signature.from_json(*texts)
+    chosen = device is None
     if device is None:
         device = signature.driver or _DRIVER_OF_TARGET.get(signature.target)
         if device is None:
             raise LoadError(f"'{name}' was compiled for the target '{signature.target}', which has no device here")
     opened = get_device(device)
-    pool = _make_pool(vm_module, parameters_module(image, name), opened, view, name)
+    parameters = parameters_module(image, name)
+
+    def place_on(device: Device) -> Place:
+        return Place(device, _make_pool(vm_module, parameters, device, view, name))
+
+    place, small = place_on(opened), None
+    if chosen and opened.options.driver == "local-task" and len(view) <= _MAX_SMALL_FILE:
+        small = _Once(lambda: place_on(get_device("local-sync")))
     by_name = {function.name: function for function in functions}
     live_treedefs = live_treedefs or {}
     entries: dict[str, Entry] = {}
@@ -90,9 +102,23 @@ def open_module(
         function = by_name.get(spec.function)
         if function is None:
             raise LoadError(f"'{name}' has no function '{spec.function}' for its entry point '{entry_name}'")
-        entries[entry_name] = Entry(spec, function, pool, opened, live_treedefs.get(entry_name))
+        entries[entry_name] = Entry(spec, function, place, small, live_treedefs.get(entry_name))
     _log.debug("loaded %s on %r: %s", name, opened, ", ".join(entries))
     return Module(signature, entries, opened, image=view, name=name, ir_stages=ir_stages)
+
+
+class _Once:
+    """A function that is called when its result is first asked for, by one thread."""
+
+    def __init__(self, make: Callable[[], Place]) -> None:
+        self._make, self._lock = make, threading.Lock()
+        self._made: Place | None = None
+
+    def __call__(self) -> Place:
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
 
 
 def _map_file(path: str) -> mmap.mmap:

@@ -49,7 +49,7 @@ class Module:
 
     @property
     def device(self) -> Device:
-        """Where the module runs."""
+        """Where the module runs (loaded without `device=`, small calls on the CPU run in the calling thread instead)."""
         return self._device
 
     def entry(self, name: str) -> Entry:

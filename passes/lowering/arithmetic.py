@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from nimble_mlir.mlir import arith, ir, math
+from nimble_mlir.mlir import arith, ir
 from nimble_mlir.mlir import complex as complex_dialect
 
 from .builders import LoweringContext, element_type_of
 from .signedness import as_signless, is_unsigned, signless
 
-__all__ = ["converted", "hidden_multiply_add", "multiply_add", "one", "widened", "zero"]
+__all__ = ["converted", "multiply_add", "one", "widened", "zero"]
 
 
 def zero(element: ir.Type) -> ir.Value:
@@ -38,18 +38,6 @@ def multiply_add(lhs: ir.Value, rhs: ir.Value, total: ir.Value) -> ir.Value:
             return arith.ori(arith.andi(lhs, rhs), total)
         return arith.addi(arith.muli(lhs, rhs), total)
     return arith.addf(arith.mulf(lhs, rhs), total)
-
-
-def hidden_multiply_add(lhs: ir.Value, rhs: ir.Value, total: ir.Value) -> ir.Value:
-    """`multiply_add` in ops by which neither MLIR nor IREE recognizes the body of a contraction."""
-    element = total.type
-    if isinstance(element, ir.ComplexType):
-        return complex_dialect.sub(total, complex_dialect.mul(complex_dialect.neg(lhs), rhs))
-    if isinstance(element, ir.IntegerType):
-        if element.width == 1:
-            return arith.select(arith.andi(lhs, rhs), arith.constant(element, 1), total)
-        return arith.subi(total, arith.muli(arith.subi(zero(element), lhs), rhs))
-    return math.fma(lhs, rhs, total)
 
 
 def converted(ctx: LoweringContext, value: ir.Value, element: ir.Type) -> ir.Value:

@@ -8,11 +8,10 @@ from typing import Any
 from nimble_mlir.dims import DimExpr
 from nimble_mlir.mlir import ir, linalg, stablehlo
 
-from .arithmetic import converted, hidden_multiply_add, widened, zero
-from .builders import LoweringContext, dimension_map, element_type_of, merge_units, product
+from .arithmetic import converted, zero
+from .builders import LoweringContext, element_type_of, merge_units, product
 from .fusion import apart, epilogue_reads_slice
 from .registry import lowering
-from .scalar_body import accumulator_type
 from .signedness import as_signless, is_unsigned, reinterpret, signless
 
 
@@ -43,10 +42,7 @@ def dot_general(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     batch_dims = [lhs_dims[i] for i in batch[0]]
     row_dims, column_dims = [lhs_dims[i] for i in rows], [rhs_dims[i] for i in columns]
     flat = [*([product(batch_dims)] if batch_dims else []), product(row_dims), product(column_dims)]
-    if batch_dims and not all(lhs_dims[i].is_constant for i in contract[0]):
-        value = _not_tiled(ctx, left, right, flat, element, unsigned=unsigned)
-    else:
-        value = _named(ctx, left, right, flat, element, unsigned=unsigned)
+    value = _named(ctx, left, right, flat, element, unsigned=unsigned)
     if epilogue_reads_slice(op):
         value = apart(ctx, value)
     expanded = _ungrouped(ctx, value, [*([batch_dims] if batch_dims else []), row_dims, column_dims])
@@ -67,27 +63,6 @@ def _named(
         contraction.operation.attributes["cast"] = ir.Attribute.parse("#linalg.type_fn<cast_unsigned>")
     linalg.fill_builtin_region(contraction.operation)
     return contraction.results[0]
-
-
-def _not_tiled(
-    ctx: LoweringContext, left: ir.Value, right: ir.Value, flat: Sequence[DimExpr], element: ir.Type, *, unsigned: bool
-) -> ir.Value:
-    """A product by batch over a dynamic size, which IREE 3.13 gets wrong when it data-tiles it: it reads beyond the packed
-    operands (seen from 128 rows on). What is multiplied and added in one op is no contraction to it."""
-    wide = signless(accumulator_type(element))
-    source = element_type_of(left)
-    if unsigned:
-        source = ir.IntegerType.get_unsigned(source.width)
-
-    def body(lhs: ir.Value, rhs: ir.Value, total: ir.Value) -> list[ir.Value]:
-        return [hidden_multiply_add(widened(lhs, source, wide), widened(rhs, source, wide), total)]
-
-    # Loops: batch, rows, columns, contracted.
-    maps = [dimension_map(4, [0, 1, 3]), dimension_map(4, [0, 3, 2])]
-    (value,) = ctx.reduction([left, right], maps, [ctx.fill(flat, zero(wide))], 1, body)
-    if wide != signless(element):
-        value = ctx.elementwise([value], signless(element), lambda scalar: widened(scalar, wide, element))
-    return value
 
 
 def _extended(ctx: LoweringContext, lhs: ir.Value, rhs: ir.Value, element: ir.Type) -> tuple[ir.Value, ir.Value, bool]:

@@ -1,4 +1,5 @@
-"""Lowering of convolution: padded, in channels-last layout, then a matmul, a named linalg convolution, or a generic."""
+"""Lowering of convolution: padded, in channels-last layout, then a matmul, a kernel, a named linalg convolution, a matmul of
+patches, or a generic."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from nimble_mlir.mlir import ir, linalg, stablehlo
 
 from .arithmetic import converted, multiply_add, zero
 from .builders import LoweringContext, element_type_of, product
+from .convolution_kernels import convolution_kernel, has_kernel
 from .padding_rules import pad_by_constants
 from .registry import lowering
 from .shape_rules import reversed_along
@@ -87,7 +89,7 @@ def _channels_last(
     windows: _Windows,
     element: ir.Type,
 ) -> ir.Value:
-    for form in (_as_matmul, _as_named, _as_patches, _as_generic):
+    for form in (_as_matmul, _as_kernel, _as_named, _as_patches, _as_generic):
         value = form(ctx, lhs, rhs, target, windows, element)
         if value is not None:
             return value
@@ -121,6 +123,15 @@ def _as_matmul(
     op = linalg.MatmulOp([out.type], [rows, columns], [out])
     linalg.fill_builtin_region(op.operation)
     return ctx.expand(op.results[0], [list(range(rank + 1)), [rank + 1]], [*row_dims, target[-1]])
+
+
+def _as_kernel(
+    ctx: LoweringContext, lhs: ir.Value, rhs: ir.Value, target: Sequence[DimExpr], windows: _Windows, element: ir.Type
+) -> ir.Value | None:
+    if windows.groups > 1 or not has_kernel(element, ctx.dims(rhs)):
+        return None
+    lhs = _trimmed(ctx, lhs, rhs, target, windows)
+    return convolution_kernel(ctx, lhs, rhs, target, windows.strides, windows.dilations)
 
 
 _NAMED = {1: linalg.Conv1DNwcWcfOp, 2: linalg.Conv2DNhwcHwcfOp, 3: linalg.Conv3DNdhwcDhwcfOp}

@@ -1,67 +1,113 @@
-"""Lowering of gathers: a slice where the one start is known to the host, else an element-wise read."""
+"""Lowering of gathers: a slice where the one start is known to the host, a kernel, or an element-wise read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nimble_mlir.dims import DimExpr
 from nimble_mlir.mlir import arith, ir, stablehlo
 
 from ..symbol_table import constant_index
-from .builders import LoweringContext, clamp_index, extract, host_indices, index_of, merge_units
+from .builders import LoweringContext, element_type_of, extract, host_indices, index_of, merge_units, product
+from .gather_kernels import Fill, GatherDims, gather_kernel
+from .kernels import restored
 from .registry import lowering
-from .slice_rules import clamped_starts, extract_slice, to_index
+from .slice_rules import clamped_starts, extract_slice
+from .vectors import has_lanes
+
+# Up to so many elements a gather is not worth a dispatch of its own.
+_FEW = 1024
 
 
 @lowering("nimble.gather", "stablehlo.gather")
 def gather(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     """Reads `operand[clamped start + offset]` for each result element, as StableHLO's specification defines gather."""
-    operand, starts, result = op.operands[0], op.operands[1], op.results[0]
     numbers = stablehlo.GatherDimensionNumbers(op.attributes["dimension_numbers"])
-    operand_dims, start_dims = ctx.dims(operand), ctx.dims(starts)
     sliced = _as_slice(ctx, op, numbers)
     if sliced is not None:
         return [sliced]
-    rank = len(ctx.dims(result))
+    operand, starts, result = op.operands[0], op.operands[1], op.results[0]
+    target = ctx.dims(result)
+    sizes = ctx.sizes.values(ctx.dims(operand))
+    last = [arith.subi(size, taken) for size, taken in zip(sizes, _slice_sizes(op), strict=True)]
+    dims = _gather_dims(numbers, len(sizes), len(ctx.dims(starts)), len(target))
+    if not _is_kernel(operand, dims, target):
+        rank = len(target)
+
+        def element() -> ir.Value:
+            indices = [index_of(axis) for axis in range(rank)]
+            return extract(operand, dims.position(indices, last, lambda at: extract(starts, at)))
+
+        return [ctx.generic([], [], result.type, element)]
+    found = _filling_select(ctx, op, [target[axis] for axis in dims.batch], dims.batch)
+    if found is None:
+        return [restored(ctx, gather_kernel(ctx, operand, starts, last, dims, target), result.type)]
+    select, fill = found
+    with ir.InsertionPoint(select), select.location:
+        filled = gather_kernel(ctx, operand, starts, last, dims, target, fill())
+        select.results[0].replace_all_uses_with(restored(ctx, filled, select.results[0].type))
+    return [ctx.empty(target, element_type_of(operand))]  # the select is dead now
+
+
+def _slice_sizes(op: Any) -> list[ir.Value]:
     if op.name == "nimble.gather":
-        slice_sizes = list(op.operands[2:])
-    else:
-        slice_sizes = [constant_index(int(size)) for size in op.attributes["slice_sizes"]]
-    offset_dims, start_map = list(numbers.offset_dims), list(numbers.start_index_map)
-    operand_batch = list(numbers.operand_batching_dims)
-    start_batch = list(numbers.start_indices_batching_dims)
+        return list(op.operands[2:])
+    return [constant_index(int(size)) for size in op.attributes["slice_sizes"]]
+
+
+def _gather_dims(numbers: Any, rank: int, start_rank: int, result_rank: int) -> GatherDims:
+    offset_dims, operand_batch = list(numbers.offset_dims), list(numbers.operand_batching_dims)
     dropped = {*numbers.collapsed_slice_dims, *operand_batch}
-    vector_dim = numbers.index_vector_dim
-    batch_axes = [axis for axis in range(rank) if axis not in offset_dims]
-    offset_of = dict(zip([a for a in range(len(operand_dims)) if a not in dropped], offset_dims, strict=True))
-    sizes = ctx.sizes.values(operand_dims)
-    last = [arith.subi(size, taken) for size, taken in zip(sizes, slice_sizes, strict=True)]
-    # Where the batch index of each dimension of `starts` is found among the loops.
-    start_axes = [axis for axis in range(len(start_dims)) if axis != vector_dim]
-    loop_of = dict(zip(start_axes, batch_axes, strict=True))
+    batch = iter([axis for axis in range(result_rank) if axis not in offset_dims])
+    start_axes = [None if axis == numbers.index_vector_dim else next(batch) for axis in range(start_rank)]
+    start_batch = [start_axes[axis] for axis in numbers.start_indices_batching_dims]
+    return GatherDims(
+        batch_of={axis: of for axis, of in zip(operand_batch, start_batch, strict=True) if of is not None},
+        offset_of=dict(zip([axis for axis in range(rank) if axis not in dropped], offset_dims, strict=True)),
+        component_of={axis: component for component, axis in enumerate(numbers.start_index_map)},
+        start_axes=start_axes,
+        rank=rank,
+    )
 
-    def start(component: int) -> ir.Value:
-        indices = [
-            constant_index(component) if axis == vector_dim else index_of(loop_of[axis])
-            for axis in range(len(start_dims))
-        ]
-        return to_index(extract(starts, indices))
 
-    def body() -> ir.Value:
-        indices = []
-        for axis in range(len(operand_dims)):
-            if axis in operand_batch:
-                indices.append(index_of(loop_of[start_batch[operand_batch.index(axis)]]))
-                continue
-            index = index_of(offset_of[axis]) if axis in offset_of else None
-            if axis in start_map:
-                base = clamp_index(start(start_map.index(axis)), last[axis])
-                index = base if index is None else arith.addi(base, index)
-            indices.append(constant_index(0) if index is None else index)
-        return extract(operand, indices)
+def _is_kernel(operand: ir.Value, dims: GatherDims, target: Sequence[DimExpr]) -> bool:
+    """Not where few elements are read, or each by its start index alone: a generic fuses with what is around it."""
+    size = product(target)
+    if not has_lanes(element_type_of(operand)) or (size.is_constant and size.constant_value <= _FEW):
+        return False
+    return bool(target) and bool(dims.offset_of or dims.batch_of)
 
-    return [ctx.generic([], [], result.type, body)]
+
+_BROADCASTS = ("nimble.broadcast_in_dim", "stablehlo.broadcast_in_dim")
+
+
+def _filling_select(
+    ctx: LoweringContext, op: Any, batch_dims: Sequence[DimExpr], batch: Sequence[int]
+) -> tuple[Any, Callable[[], Fill]] | None:
+    """The select that alone uses a gather and puts a constant where a start index lies outside (JAX's mode "fill"), and
+    a builder of what it selects by."""
+    uses = list(op.results[0].uses)
+    if len(uses) != 1 or uses[0].operand_number != 1 or uses[0].owner.operation.name != "stablehlo.select":
+        return None
+    select = uses[0].owner.operation
+    by, filling = (_broadcast_source(select.operands[position]) for position in (0, 2))
+    if select.block != op.operation.block or by is None or filling is None:
+        return None
+    (kept, kept_axes), (value, value_axes) = by, filling
+    if kept_axes != list(batch) or value_axes or isinstance(value.owner, ir.Block):
+        return None
+    same = all(ctx.same(have, want) for have, want in zip(ctx.dims(kept), batch_dims, strict=True))
+    if not same or value.owner.name != "stablehlo.constant":
+        return None
+    return select, lambda: Fill(kept, extract(value, []))
+
+
+def _broadcast_source(value: ir.Value) -> tuple[ir.Value, list[int]] | None:
+    owner = value.owner
+    if isinstance(owner, ir.Block) or owner.name not in _BROADCASTS:
+        return None
+    return owner.operands[0], [int(axis) for axis in owner.attributes["broadcast_dimensions"]]
 
 
 def _as_slice(ctx: LoweringContext, op: Any, numbers: Any) -> ir.Value | None:

@@ -13,7 +13,10 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))  # the tolerance table is that of the tests
 
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
@@ -85,7 +88,7 @@ def _compare(entry: Any, case: Any) -> tuple[str, str]:
             got = entry(*args)
         except Exception as error:  # as above
             return "refused", f"at the call: {type(error).__name__}: {error}"
-        wrong = difference(case.harness, args, got, expected)
+        wrong = difference(case, args, got, expected)
         if wrong is not None:
             return "wrong", wrong
     return "correct", ""

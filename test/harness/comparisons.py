@@ -2,9 +2,7 @@
 
 Each takes (harness, arguments, got, expected) and returns what is wrong with `got`, or None. The result must have JAX's
 values where they are unique (eigenvalues, singular values), and satisfy the definition of the decomposition for the
-operand itself where they are not; the bounds are those of JAX's walk over these harnesses with another compiler (jax2tf's
-jax2tf_limitations.py) or below them. NaNs stand where JAX's are. `TOLERANCES` has the bounds from there of the groups that
-are compared element by element.
+operand itself where they are not. NaNs stand where JAX's are.
 """
 
 from __future__ import annotations
@@ -13,22 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from support.tolerances import decomposition_tolerance
 
-__all__ = ["COMPARISONS", "TOLERANCES"]
-
-TOLERANCES: dict[str, dict[str, float]] = {
-    "cholesky": {"float32": 1e-2, "complex64": 1e-2, "float64": 1e-6, "complex128": 1e-6},
-    "custom_linear_solve": dict.fromkeys(("float32", "float64"), 0.001),
-    "fft": {"float32": 1e-4, "complex64": 1e-4, "float64": 1e-13, "complex128": 1e-13},
-    "qr": {"float32": 1e-4, "complex64": 1e-4, "float64": 1e-13, "complex128": 1e-13},
-    "triangular_solve": {"float32": 5e-3, "complex64": 5e-3, "float64": 1e-12, "complex128": 1e-12},
-    "tridiagonal_solve": {"float32": 1e-4, "float64": 1e-12},
-}
-
-
-def _bound(dtype: Any, size: int) -> float:
-    """What rounding in a decomposition of a matrix of `size` rows may come to, relative to its norm."""
-    return 50 * (size + 1) * float(np.finfo(dtype).eps)
+__all__ = ["COMPARISONS"]
 
 
 def _adjoint(a: np.ndarray) -> np.ndarray:
@@ -68,7 +53,7 @@ def _wide(a: Any) -> np.ndarray:
 def _eigh(harness: Any, args: Any, got: Any, expected: Any) -> str | None:
     dtype = np.asarray(args[0]).dtype
     (v, w), (vj, wj) = map(_wide, got), map(_wide, expected)
-    bound = _bound(dtype, v.shape[-1])
+    bound = decomposition_tolerance(dtype, v.shape[-1])
     # JAX's own factors say what was decomposed: the triangle that counts, symmetrized or not.
     operand = (vj * wj[..., None, :]) @ _adjoint(vj)
     rebuilt = (v * w[..., None, :]) @ _adjoint(v)
@@ -82,7 +67,7 @@ def _eigh(harness: Any, args: Any, got: Any, expected: Any) -> str | None:
 
 def _svd(harness: Any, args: Any, got: Any, expected: Any) -> str | None:
     operand = np.asarray(args[0])
-    bound = _bound(operand.dtype, max(operand.shape[-2:], default=1))
+    bound = decomposition_tolerance(operand.dtype, max(operand.shape[-2:], default=1))
     if not harness.params["compute_uv"]:
         values, reference = (_wide(x[0] if isinstance(x, (tuple, list)) else x) for x in (got, expected))
         return _far("singular values", values, reference, bound, reference.max(axis=-1, keepdims=True, initial=0))
@@ -95,6 +80,18 @@ def _svd(harness: Any, args: Any, got: Any, expected: Any) -> str | None:
         _far("U S Vᴴ", rebuilt, np.where(np.isnan(rebuilt), np.nan, _wide(operand)), bound, scale[..., None]),
         _orthonormal("UᴴU", u, bound),
         _orthonormal("VᴴV", _adjoint(vh), bound),
+    )
+
+
+def _cholesky(harness: Any, args: Any, got: Any, expected: Any) -> str | None:
+    """The factor is unique, but its last rows are as ill-conditioned as the operand is: it must multiply to the operand.
+    The primitive says nothing of what stands above the diagonal."""
+    factor, reference = np.tril(_wide(got)), np.tril(_wide(expected))
+    product, operand = factor @ _adjoint(factor), reference @ _adjoint(reference)
+    bound = decomposition_tolerance(np.asarray(got).dtype, factor.shape[-1])
+    return _first(
+        _far("L Lᴴ", product, operand, bound, _norm(np.where(np.isnan(operand), 0, operand))),
+        None if not (np.diagonal(factor, axis1=-2, axis2=-1).real < 0).any() else "the diagonal is not positive",
     )
 
 
@@ -113,9 +110,14 @@ def _lu(harness: Any, args: Any, got: Any, expected: Any) -> str | None:
         return "the permutation is not that of the pivots"
     permuted = np.take_along_axis(_wide(operand), permutation[..., None].astype(np.int64), axis=-2)
     return _first(
-        _far("L U", lower @ upper, permuted, _bound(operand.dtype, max(m, n)), _norm(_wide(operand))),
+        _far("L U", lower @ upper, permuted, decomposition_tolerance(operand.dtype, max(m, n)), _norm(_wide(operand))),
         None if np.abs(np.tril(factors, -1)).max(initial=0) <= 2 else "a factor above 1: this is no partial pivoting",
     )
 
 
-COMPARISONS: dict[str, Callable[[Any, Any, Any, Any], str | None]] = {"eigh": _eigh, "lu": _lu, "svd": _svd}
+COMPARISONS: dict[str, Callable[[Any, Any, Any, Any], str | None]] = {
+    "cholesky": _cholesky,
+    "eigh": _eigh,
+    "lu": _lu,
+    "svd": _svd,
+}

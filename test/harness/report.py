@@ -18,8 +18,8 @@ _HEADER = """# Coverage of JAX's ops
 Each cell counts the cases of JAX's own test harnesses (`jax._src.internal_test_util.test_harnesses`) for one op and dtype:
 right of those that JAX itself runs on the CPU. *static*: the case's own shapes; *batch*: `jax.vmap` of it over a leading
 axis of symbolic size, one module called at sizes 1, 2 and 5. Right means within JAX's own tolerances
-(test/harness/tolerances.py) of `jax.jit`. Behind a number stands what the rest is: `u` an UnsupportedOpError, whose reason
-is in the last section, `w` a wrong result, `r` another error, `c` a crash, `t` a timeout.
+(test/python/support/tolerances.py) of `jax.jit`. Behind a number stands what the rest is: `u` an UnsupportedOpError,
+whose reason is in the last section, `w` a wrong result, `r` another error, `c` a crash, `t` a timeout.
 
 Made with:
 

@@ -258,6 +258,35 @@ func.func @copies(%x: tensor<4xf32>, %y: tensor<4xf32>) -> tensor<4xf32> {
 
 // -----
 
+// A product by batch of dynamic depth must not be packed: the other product says that it may, and the check that hints stand.
+// CHECK-LABEL: func.func @products
+// CHECK:         cf.assert %{{.*}}, "[nimble.check size] s"
+// CHECK-SAME:      {iree.opt.data_tiling}
+// CHECK:         linalg.matmul {iree.opt.data_tiling}
+// CHECK:         linalg.batch_matmul ins
+// CHECK-NOT:     data_tiling
+// CHECK:         return
+func.func @products(%x: tensor<?x?xf32>, %w: tensor<?x8xf32>, %a: tensor<2x3x?xf32>, %b: tensor<2x?x4xf32>, %o: tensor<?x8xf32>,
+                    %p: tensor<2x3x4xf32>, %ok: i1) -> (tensor<?x8xf32>, tensor<2x3x4xf32>) {
+  "nimble.check"(%ok) {kind = "size", message = "s"} : (i1) -> ()
+  %0 = linalg.matmul ins(%x, %w : tensor<?x?xf32>, tensor<?x8xf32>) outs(%o : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %1 = linalg.batch_matmul ins(%a, %b : tensor<2x3x?xf32>, tensor<2x?x4xf32>) outs(%p : tensor<2x3x4xf32>) -> tensor<2x3x4xf32>
+  return %0, %1 : tensor<?x8xf32>, tensor<2x3x4xf32>
+}
+
+// -----
+
+// Without one, IREE chooses.
+// CHECK-LABEL: func.func @iree_chooses
+// CHECK-NOT:     data_tiling
+// CHECK:         return
+func.func @iree_chooses(%x: tensor<?x?xf32>, %w: tensor<?x8xf32>, %o: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  %0 = linalg.matmul ins(%x, %w : tensor<?x?xf32>, tensor<?x8xf32>) outs(%o : tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %0 : tensor<?x8xf32>
+}
+
+// -----
+
 // Buffer views are those of IREE's hal dialect.
 // CHECK-LABEL: func.func @views
 // CHECK:         %[[V:.*]] = "hal.tensor.export"(%{{.*}}, %{{.*}}) {source_encoding = tensor<?x4xf32>} : (tensor<?x4xf32>, index) -> !hal.buffer_view

@@ -9,7 +9,7 @@ func.func @nothing_to_do(%x: tensor<?xf32>, %n: index) -> tensor<?xf32> {
 // -----
 
 func.func @nimble_op(%n: index) {
-  // expected-error @below {{level 'iree': there are only linalg, tensor, scf, arith, math and IREE's ops, but there is 'nimble.symbol'}}
+  // expected-error @below {{level 'iree': there are only linalg, tensor, scf, arith, math, vector and IREE's ops, but there is 'nimble.symbol'}}
   %s = "nimble.symbol"(%n) {symbol = @s, bounds = {}} : (index) -> index
   return
 }

@@ -11,7 +11,7 @@ func.func @nothing_to_do(%x: tensor<?xf32>, %condition: i1, %n: index) -> tensor
 // -----
 
 func.func @stablehlo_op(%x: tensor<?xf32>) {
-  // expected-error @below {{level 'linalg': there are only linalg, tensor, scf, arith, math and nimble's run-time ops, but there is 'stablehlo.sine'}}
+  // expected-error @below {{level 'linalg': there are only linalg, tensor, scf, arith, math, vector and nimble's run-time ops, but there is 'stablehlo.sine'}}
   %0 = stablehlo.sine %x : tensor<?xf32>
   return
 }

@@ -130,7 +130,8 @@ class EntryPoint:
     """One function of a module. `arguments` and `results` are the leaves of `in_tree` and `out_tree`, in order.
 
     `function` is the exported symbol in the .vmfb (empty: the same as `name`); `file_line` is where the user defined
-    it. Symbols that no argument determines are ones that the function defines as it runs.
+    it. Symbols that no argument determines are ones that the function defines as it runs. `work` estimates the scalar
+    operations of a call from the symbols; None where loops decide, or sizes that the function defines.
     """
 
     name: str
@@ -142,6 +143,7 @@ class EntryPoint:
     constraints: tuple[Constraint, ...] = ()
     file_line: str | None = None
     function: str = ""
+    work: DimExpr | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "function", self.function or self.name)
@@ -229,6 +231,7 @@ class EntryPoint:
             ],
             "constraints": [str(constraint) for constraint in self.constraints],
             "file_line": self.file_line,
+            "work": None if self.work is None else str(self.work),
         }
         return data
 
@@ -254,6 +257,7 @@ class EntryPoint:
             constraints=tuple(Constraint.parse(text) for text in data["constraints"]),
             file_line=data["file_line"],
             function=data["function"],
+            work=DimExpr.parse(data["work"]) if data.get("work") is not None else None,
         )
 
     def __str__(self) -> str:

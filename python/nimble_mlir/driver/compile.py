@@ -8,22 +8,22 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import nimble_mlir
-from nimble_mlir.dims.signature import REFLECTION_KEY, Signature
+from nimble_mlir.dims.signature import REFLECTION_KEY, EntryPoint, Signature
 from nimble_mlir.errors import CompileError
 from nimble_mlir.mlir import ir
 from nimble_mlir.passes.base import entry_functions
-from nimble_mlir.passes.buffers import updated_arguments, work_bound
+from nimble_mlir.passes.buffers import updated_arguments, work_estimate
 from nimble_mlir.passes.pipeline import Instrumentation, run_default
 from nimble_mlir.passes.program import Program
 from nimble_mlir.passes.signature import entry_point
-from nimble_mlir.passes.symbol_table import SymbolTable
 from nimble_mlir.runtime import Module
+from nimble_mlir.runtime.entry import SMALL_WORK
 from nimble_mlir.runtime.loader import open_module
 
 from .container import add_weights, link_weights
@@ -31,9 +31,6 @@ from .iree import compile_file, compiler_version
 from .options import DATA_TILING, CompileOptions, iree_flags
 
 __all__ = ["compile_program"]
-
-# Scalar operations of a call up to which one thread is faster than several: about 20 µs of work.
-_SMALL_WORK = 1 << 17
 
 # Longer inline constants are elided in the text that `Module.ir` keeps.
 _TEXT_ELEMENTS = 1024
@@ -47,14 +44,15 @@ def compile_program(program: Program, target: str, options: CompileOptions) -> M
     """Runs the passes and the IREE compiler; raises CompileError or UnsupportedOpError with the user's file:line."""
     flags = iree_flags(target, options)
     stages: dict[str, str] = {}
-    work: list[int | None] = []
 
     def reached(stage: str, module: ir.Module) -> None:
         if stage == "nimble":
             for function in entry_functions(module):
                 program.entries.setdefault(function.name.value, entry_point(function))
         if stage == "shapes":
-            work.extend(work_bound(function, SymbolTable(function).scope) for function in entry_functions(module))
+            for function in entry_functions(module):
+                entry = program.entries[function.name.value]
+                program.entries[entry.name] = replace(entry, work=work_estimate(function))
         if stage == "linalg":
             for function in entry_functions(module):
                 _state_updates(program, function)
@@ -68,7 +66,11 @@ def compile_program(program: Program, target: str, options: CompileOptions) -> M
         run_default(program.module, on_stage=reached, instrument=watch)
         _passes_log.debug("%s", watch.timing_report())
         signature = Signature(
-            program.entries, nimble_mlir.__version__, compiler_version(), target, _driver(target, work)
+            program.entries,
+            nimble_mlir.__version__,
+            compiler_version(),
+            target,
+            _driver(target, program.entries.values()),
         )
         _state_signature(program.module, signature)
     with tempfile.TemporaryDirectory(prefix="nimble-") as folder:
@@ -106,9 +108,10 @@ def _compile(source: Path, flags: Sequence[str], output: Path, timeout: float | 
         )
 
 
-def _driver(target: str, work: Sequence[int | None]) -> str | None:
-    """The device driver to recommend: waking worker threads costs more than a small function takes on one."""
-    small = all(bound is not None and bound <= _SMALL_WORK for bound in work)
+def _driver(target: str, entries: Iterable[EntryPoint]) -> str | None:
+    """The device driver to recommend: local-sync where every call is small, whatever its sizes."""
+    bounds = [None if entry.work is None else entry.scope.bounds(entry.work)[1] for entry in entries]
+    small = all(bound is not None and bound <= SMALL_WORK for bound in bounds)
     return "local-sync" if target == "llvm-cpu" and small else None
 
 

@@ -3,14 +3,34 @@
 // A named convolution where the width is static. The features go last, and back.
 // CHECK-LABEL: func.func @named
 // CHECK-SAME:    %[[X:[^:]*]]: tensor<?x8x20xf32
-// CHECK-SAME:    %[[W:[^:]*]]: tensor<16x8x3xf32>
+// CHECK-SAME:    %[[W:[^:]*]]: tensor<12x8x3xf32>
 // CHECK:         %[[XT:.*]] = linalg.transpose ins(%[[X]] : {{.*}} permutation = [0, 2, 1]
 // CHECK:         %[[WT:.*]] = linalg.transpose ins(%[[W]] : {{.*}} permutation = [2, 1, 0]
-// CHECK:         %[[CONV:.*]] = linalg.conv_1d_nwc_wcf {{.*}} ins(%[[XT]], %[[WT]] : {{.*}} -> tensor<?x18x16xf32, #nimble.dims<[@b, 18, 16]>>
+// CHECK:         %[[CONV:.*]] = linalg.conv_1d_nwc_wcf {{.*}} ins(%[[XT]], %[[WT]] : {{.*}} -> tensor<?x18x12xf32, #nimble.dims<[@b, 18, 12]>>
 // CHECK:         linalg.transpose ins(%[[CONV]] : {{.*}} permutation = [0, 2, 1]
-func.func @named(%x: tensor<?x8x20xf32> {nimble.dims = [@b, 8, 20]}, %w: tensor<16x8x3xf32>) -> tensor<?x16x18xf32> attributes {nimble.symbols = {b = {}}} {
-  %0 = stablehlo.convolution(%x, %w) dim_numbers = [b, f, 0]x[o, i, 0]->[b, f, 0], window = {stride = [1]} {batch_group_count = 1 : i64, feature_group_count = 1 : i64} : (tensor<?x8x20xf32>, tensor<16x8x3xf32>) -> tensor<?x16x18xf32>
-  return %0 : tensor<?x16x18xf32>
+func.func @named(%x: tensor<?x8x20xf32> {nimble.dims = [@b, 8, 20]}, %w: tensor<12x8x3xf32>) -> tensor<?x12x18xf32> attributes {nimble.symbols = {b = {}}} {
+  %0 = stablehlo.convolution(%x, %w) dim_numbers = [b, f, 0]x[o, i, 0]->[b, f, 0], window = {stride = [1]} {batch_group_count = 1 : i64, feature_group_count = 1 : i64} : (tensor<?x8x20xf32>, tensor<12x8x3xf32>) -> tensor<?x12x18xf32>
+  return %0 : tensor<?x12x18xf32>
+}
+
+// -----
+
+// Where the features fill vectors, a kernel holds 7 positions of 2 vectors in registers over the window; then the positions
+// that are left one by one.
+// CHECK-LABEL: func.func @kernel
+// CHECK:         %[[PADDED:.*]] = tensor.pad
+// CHECK:         "nimble.bind"(%[[PADDED]]
+// CHECK:         "nimble.kernel"
+// CHECK:           scf.for %{{.*}} step %{{.*}} iter_args
+// CHECK:             scf.for {{.*}} -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)
+// CHECK-COUNT-14:    math.fma
+// CHECK-COUNT-14:    vector.transfer_write
+// CHECK:             scf.for {{.*}} -> (vector<16xf32>, vector<16xf32>)
+// CHECK-COUNT-2:     math.fma
+// CHECK-COUNT-2:     vector.transfer_write
+func.func @kernel(%x: tensor<?x?x?x8xf32> {nimble.dims = [@b, @h, @w, 8]}, %w: tensor<3x3x8x32xf32>) -> tensor<?x?x?x32xf32> attributes {nimble.symbols = {b = {}, h = {}, w = {}}} {
+  %0 = stablehlo.convolution(%x, %w) dim_numbers = [b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f], window = {stride = [1, 1], pad = [[1, 1], [1, 1]]} {batch_group_count = 1 : i64, feature_group_count = 1 : i64} : (tensor<?x?x?x8xf32>, tensor<3x3x8x32xf32>) -> tensor<?x?x?x32xf32>
+  return %0 : tensor<?x?x?x32xf32>
 }
 
 // -----
@@ -22,10 +42,10 @@ func.func @named(%x: tensor<?x8x20xf32> {nimble.dims = [@b, 8, 20]}, %w: tensor<
 // CHECK:         %[[MERGED:.*]] = tensor.collapse_shape %{{.*}} {{\[\[}}0], [1], [2, 3]]
 // CHECK:         %[[PATCHES:.*]] = linalg.generic {indexing_maps = [#[[$SPAN]], {{.*}}outs(%{{.*}} : tensor<?x?x?x3x24xf32
 // CHECK:         %[[ROWS:.*]] = tensor.collapse_shape %[[PATCHES]] {{\[\[}}0, 1, 2], [3, 4]]
-// CHECK:         linalg.matmul ins(%[[ROWS]], %{{.*}} : {{.*}}tensor<72x16xf32>)
-func.func @patches(%x: tensor<?x?x?x8xf32> {nimble.dims = [@b, @h, @w, 8]}, %w: tensor<3x3x8x16xf32>) -> tensor<?x?x?x16xf32> attributes {nimble.symbols = {b = {}, h = {min = 3}, w = {min = 3}}} {
-  %0 = stablehlo.convolution(%x, %w) dim_numbers = [b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f], window = {stride = [1, 2]} {batch_group_count = 1 : i64, feature_group_count = 1 : i64} : (tensor<?x?x?x8xf32>, tensor<3x3x8x16xf32>) -> tensor<?x?x?x16xf32>
-  return %0 : tensor<?x?x?x16xf32>
+// CHECK:         linalg.matmul ins(%[[ROWS]], %{{.*}} : {{.*}}tensor<72x12xf32>)
+func.func @patches(%x: tensor<?x?x?x8xf32> {nimble.dims = [@b, @h, @w, 8]}, %w: tensor<3x3x8x12xf32>) -> tensor<?x?x?x12xf32> attributes {nimble.symbols = {b = {}, h = {min = 3}, w = {min = 3}}} {
+  %0 = stablehlo.convolution(%x, %w) dim_numbers = [b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f], window = {stride = [1, 2]} {batch_group_count = 1 : i64, feature_group_count = 1 : i64} : (tensor<?x?x?x8xf32>, tensor<3x3x8x12xf32>) -> tensor<?x?x?x12xf32>
+  return %0 : tensor<?x?x?x12xf32>
 }
 
 // -----
@@ -33,9 +53,9 @@ func.func @patches(%x: tensor<?x?x?x8xf32> {nimble.dims = [@b, @h, @w, 8]}, %w: 
 // A kernel of symbolic size has loops of its own.
 // CHECK-LABEL: func.func @symbolic_kernel
 // CHECK:         linalg.generic {{.*}} iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction"]}
-func.func @symbolic_kernel(%x: tensor<?x?x8xf32> {nimble.dims = [@b, @s, 8]}, %w: tensor<?x8x16xf32> {nimble.dims = [@k, 8, 16]}) -> tensor<?x?x16xf32> attributes {nimble.symbols = {b = {}, s = {min = 3}, k = {}}} {
-  %0 = stablehlo.convolution(%x, %w) dim_numbers = [b, 0, f]x[0, i, o]->[b, 0, f], window = {stride = [1]} {batch_group_count = 1 : i64, feature_group_count = 1 : i64} : (tensor<?x?x8xf32>, tensor<?x8x16xf32>) -> tensor<?x?x16xf32>
-  return %0 : tensor<?x?x16xf32>
+func.func @symbolic_kernel(%x: tensor<?x?x8xf32> {nimble.dims = [@b, @s, 8]}, %w: tensor<?x8x12xf32> {nimble.dims = [@k, 8, 12]}) -> tensor<?x?x12xf32> attributes {nimble.symbols = {b = {}, s = {min = 3}, k = {}}} {
+  %0 = stablehlo.convolution(%x, %w) dim_numbers = [b, 0, f]x[0, i, o]->[b, 0, f], window = {stride = [1]} {batch_group_count = 1 : i64, feature_group_count = 1 : i64} : (tensor<?x?x8xf32>, tensor<?x8x12xf32>) -> tensor<?x?x12xf32>
+  return %0 : tensor<?x?x12xf32>
 }
 
 // -----

@@ -236,6 +236,32 @@ def test_functions_of_one_thread_and_of_several():
     assert large.device.options.driver == "local-task"
 
 
+def test_small_calls_of_a_function_of_any_size_run_in_the_calling_thread(tmp_path):
+    """One module: its smallest sizes wake no worker threads, unless the user has chosen the device."""
+    b, s = nm.dims("b, s")
+    m = nm.compile(lambda x, w: jnp.tanh(x @ w), (nm.spec((b, s), jnp.float32), nm.spec((s, 64), jnp.float32)))
+    m.save(tmp_path / "m.vmfb")
+    work = m.signature.entries["main"].work
+    assert work.symbols == {"b", "s"}
+    drawn = np.random.default_rng(0)
+    for module, mixed in ((m, True), (nm.load(tmp_path / "m.vmfb", device="local-task"), False)):
+        entry = module.entry("main")
+        for size in ((1, 1), (3, 4), (64, 384), (1, 5)):
+            x, w = (drawn.standard_normal(shape, np.float32) for shape in (size, (size[1], 64)))
+            np.testing.assert_allclose(module(x, w), np.tanh(x @ w), rtol=1e-4, atol=1e-5)
+            driver = entry._places[x.shape, w.shape].device.options.driver
+            assert driver == ("local-sync" if mixed and size != (64, 384) else "local-task")
+            flops = size[0] * size[1] * 64
+            assert flops <= work.evaluate({"b": size[0], "s": size[1]}) <= 4 * flops + 1000
+
+
+def test_work_of_loops_is_not_estimated():
+    (s,) = nm.dims("s")
+    m = nm.compile(lambda x: jax.lax.fori_loop(0, 3, lambda i, y: y * 2, x), (nm.spec((s,), jnp.float32),))
+    assert m.signature.entries["main"].work is None
+    np.testing.assert_array_equal(m(np.ones(2, np.float32)), [8, 8])
+
+
 def test_arguments_that_are_updated_in_place_stay_the_callers():
     (s,) = nm.dims("s", constraints=["s >= 2"])
     m = nm.compile(
@@ -248,3 +274,16 @@ def test_arguments_that_are_updated_in_place_stay_the_callers():
     updated, total = m(x, np.ones(1, np.float32))
     assert total == x.sum() == 0
     assert updated.sum() == 1
+
+
+def test_arguments_that_a_kernel_updates_stay_the_callers():
+    n, s = nm.dims("n, s")
+    m = nm.compile(
+        lambda x, i, u: x.at[i].add(u),
+        (nm.spec((n,), jnp.float32), nm.spec((s,), jnp.int32), nm.spec((s,), jnp.float32)),
+    )
+    assert [argument.read_only for argument in m.signature.entries["main"].arguments] == [False, True, True]
+    x = np.zeros(100_000, np.float32)
+    for _ in range(2):
+        assert m(x, np.arange(3, dtype=np.int32), np.ones(3, np.float32)).sum() == 3
+        assert x.sum() == 0

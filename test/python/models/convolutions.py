@@ -68,3 +68,23 @@ def convolutions_of_dtypes(n, z, h, x, kernel):
         "narrow": _convolve(h, _kernel(3, 3, 2, 3).astype(jnp.bfloat16)),
         "symbolic_kernel": _convolve(x, kernel, padding=[(0, 0), (1, 1)]),
     }
+
+
+@program("b, h, w, k",
+         lambda b, h, w, k: (nm.spec((b, h, w, 5), f32), nm.spec((b, 5, h, w), f32), nm.spec((k, 2, 5, 16), f32)),
+         "contraction", run_at_most={"b": 3, "h": 9, "w": 24, "k": 3})  # fmt: skip
+def convolutions_in_registers(x, y, symbolic):
+    """As many features as fill vectors: blocks of 1 and of 2 vectors, widths below, at and above a block's."""
+    kernel = _kernel(3, 3, 5, 32)
+    return {
+        "same": _convolve(x, kernel),
+        "strided": [_convolve(x, kernel, (2, 2)), _convolve(x, _kernel(1, 1, 5, 16), (2, 1))],
+        "dilated": _convolve(x, kernel[..., :16], padding=[(2, 2), (3, 3)], rhs_dilation=(2, 3)),
+        "channels_first": _convolve(y, _kernel(48, 5, 3, 2), numbers=("NCHW", "OIHW", "NCHW")),
+        "transposed": lax.conv_transpose(x, kernel, (2, 2), "SAME"),
+        "few": _convolve(x, kernel, padding="VALID", rhs_dilation=(2, 1)),
+        "line": _convolve(x[:, 0], _kernel(3, 5, 16), (1,), numbers=("NHC", "HIO", "NHC")),
+        "symbolic_kernel": _convolve(x, symbolic),
+        "gradient": jax.grad(lambda k: (_convolve(x, k) ** 2).sum())(kernel) / x.size,
+        "input_gradient": jax.grad(lambda v: (_convolve(v, kernel) ** 2).sum())(x),
+    }

@@ -146,3 +146,24 @@ def gathers_of_other_index_types(table, unsigned, byte, short, start):
         "complex": (table + 1j)[short % n],
         "booleans": (table > 0)[short % n],
     }
+
+
+@program(
+    "n, s, d",
+    lambda n, s, d: (nm.spec((n, d), f32), nm.spec((s,), i32), nm.spec((s, d), i32), nm.spec((n, s), i32),
+                     nm.spec((s, n, d), bf16), nm.spec((n, 3, 7), i8)),
+    "exact",
+    contents={"at": integers(-9, 40), "rows": integers(-9, 40), "columns": integers(-9, 40)},
+    run_at_most={"n": 40, "s": 60, "d": 150},
+)  # fmt: skip
+def gathers_of_runs(table, at, rows, columns, batch, blocks):
+    """Runs of elements shorter and longer than vectors, with indices out of bounds."""
+    return {
+        "rows": [table[at], table.at[at].get(mode="fill", fill_value=-2.0), jnp.take(table, at, axis=0)],
+        "grid": jnp.take(table, jnp.stack([at, at[::-1]]), axis=0, mode="clip"),
+        "columns": jnp.take(table, at, axis=1),
+        "along": [jnp.take_along_axis(table, rows, axis=0), jnp.take_along_axis(table, columns, axis=1)],
+        "by_batch": jax.vmap(lambda x, i: x[i])(batch, at),
+        "merged": [blocks[at], jnp.take(blocks, at, axis=0, fill_value=5), blocks[at, 1]],
+        "windows": jax.vmap(lambda i: lax.dynamic_slice(table, (i, 0), (1, table.shape[1])))(at),
+    }

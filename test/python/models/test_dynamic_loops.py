@@ -177,7 +177,7 @@ def test_a_jitted_function_called_twice_has_two_sizes():
     assert_as_eager(twice, specs(nm.spec((), i32)), calls)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(1, 30), st.integers(0, 40), st.integers(0, 5))
 def test_random_sizes_and_trip_counts(mixed, size, trips, often):
     x = rows(size)

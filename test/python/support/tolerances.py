@@ -1,6 +1,7 @@
-"""The one tolerance table of the tests: how far a result may lie from JAX's, by dtype and kind of computation.
+"""The one tolerance table: how far a result may lie from JAX's, by dtype and kind of computation.
 
-JAX on the CPU is the reference. Both sides round, fuse and order their sums in their own way, so a bound is not 0 where
+First what the tests of this project allow, then what JAX's own tests allow where its harnesses are walked. JAX
+on the CPU is the reference. Both sides round, fuse and order their sums in their own way, so a bound is not 0 where
 either may; it is derived from eps of the dtype (half the gap above 1), never fitted to a run.
 """
 
@@ -12,7 +13,14 @@ import jax
 import ml_dtypes
 import numpy as np
 
-__all__ = ["KINDS", "assert_agrees", "assert_same_bits", "tolerance"]
+__all__ = [
+    "KINDS",
+    "assert_agrees",
+    "assert_same_bits",
+    "decomposition_tolerance",
+    "harness_tolerance",
+    "tolerance",
+]
 
 # Gap between 1 and the next number: the unit of all bounds below.
 _EPS = {
@@ -62,6 +70,67 @@ _NARROW_UNITS: dict[str, tuple[float, float]] = {
 
 KINDS = tuple(_UNITS)
 
+# The walk over JAX's harnesses (test/harness): |got - expected| <= bound * (1 + |expected|), where of sums |expected| is the
+# sum of the terms' magnitudes. The bounds are JAX's own, so that "right" means there what it means to JAX: the defaults of
+# `jax.test_util`, and for some groups those that JAX's tests of the same ops use, named with each. Integers and booleans
+# are equal. NaNs and infinities stand at the same places.
+#
+# jax/_src/public_test_util.py, _default_tolerance.
+_HARNESS_DEFAULT: dict[str, float] = {
+    "float8_e4m3fn": 1e-1,
+    "float8_e5m2": 1e-1,
+    "bfloat16": 1e-2,
+    "float16": 1e-3,
+    "float32": 1e-6,
+    "float64": 1e-15,
+    "complex64": 1e-6,
+    "complex128": 1e-15,
+}
+
+# jax/_src/internal_test_util/lax_test_util.py, lax_ops(); jax2tf's jax2tf_limitations.py (JAX's walk over these harnesses
+# with another compiler); tests/export_harnesses_multi_platform_test.py (conv_general_dilated); tests/lax_test.py (dot).
+_HARNESS_GROUPS: dict[str, dict[str, float]] = {
+    "acos": {"complex64": 1e-4, "complex128": 1e-13},
+    "acosh": {"complex64": 1e-3, "complex128": 1e-12},
+    "asin": {"complex64": 1e-4, "complex128": 5e-12},
+    "asinh": {"complex64": 1e-4, "complex128": 1e-12},
+    "atan": {"complex64": 1e-5, "complex128": 1e-12},
+    "atanh": {"float64": 1e-14, "complex64": 1e-3, "complex128": 1e-12},
+    "conv_general_dilated": {
+        "float32": 1e-4,
+        "float16": 1e-2,
+        "float64": 1e-14,
+        "complex64": 1e-4,
+        "complex128": 1e-14,
+    },
+    # XLA rounds a narrow sum after each of up to eight terms, we once at the end; jax2tf allows 0.1 and 0.5.
+    "cumsum": {"float16": 4e-3, "bfloat16": 4e-2},
+    "cumprod": {"float16": 4e-3, "bfloat16": 4e-2},
+    "reduce": {"bfloat16": 2e-2},
+    "digamma": {"float64": 1e-14},
+    "dot_general": {"float16": 1e-2, "float32": 1e-5, "float64": 1e-14, "complex64": 1e-5, "complex128": 1e-14},
+    "erf_inv": {"float64": 1e-9},
+    "expm1": {"float64": 1e-8},
+    "integer_pow": {"bfloat16": 2e-2, "float32": 1e-5, "complex64": 1e-5, "complex128": 1e-13},
+    "log": {"complex128": 5e-15},  # XLA has log |z| by its log1p, whose error is 1e-14 between -0.41 and -0.29
+    "log1p": {"float64": 1e-13, "complex128": 3e-14},
+    "logistic": {"complex128": 1e-14},
+    "pow": {"float32": 1e-5, "complex64": 1e-5, "float64": 1e-14, "complex128": 1e-13},
+    "igamma": {"float64": 1e-14},
+    "igammac": {"float64": 1e-14},
+    "lgamma": {"float32": 1e-5, "float64": 1e-14},
+    "regularized_incomplete_beta": {"float32": 2e-5, "float64": 1e-12},
+    "tan": {"float32": 3e-5, "complex64": 1e-5, "complex128": 1e-13},
+    "tanh": {"float64": 1e-9, "complex64": 1e-5, "complex128": 1e-13},
+    # jax2tf_limitations.py has these of decompositions and solves.
+    "cholesky": {"float32": 1e-2, "complex64": 1e-2, "float64": 1e-6, "complex128": 1e-6},
+    "custom_linear_solve": dict.fromkeys(("float32", "float64"), 0.001),
+    "fft": {"float32": 1e-4, "complex64": 1e-4, "float64": 1e-13, "complex128": 1e-13},
+    "qr": {"float32": 1e-4, "complex64": 1e-4, "float64": 1e-13, "complex128": 1e-13},
+    "triangular_solve": {"float32": 5e-3, "complex64": 5e-3, "float64": 1e-12, "complex128": 1e-12},
+    "tridiagonal_solve": {"float32": 1e-4, "float64": 1e-12},
+}
+
 
 def tolerance(dtype: Any, kind: str) -> tuple[float, float]:
     """(relative to the element, relative to the array's largest finite magnitude); (0, 0) for integers and booleans."""
@@ -71,6 +140,18 @@ def tolerance(dtype: Any, kind: str) -> tuple[float, float]:
     table = _NARROW_UNITS if name in ("bfloat16", "float16") else _UNITS
     relative, of_largest = table[kind]
     return relative * _EPS[name], of_largest * _EPS[name]
+
+
+def harness_tolerance(group: str, dtype: Any) -> float:
+    """The bound of one group of JAX's harnesses for results of `dtype`; 0 for integers and booleans."""
+    name = np.dtype(dtype).name
+    return _HARNESS_GROUPS.get(group, {}).get(name, _HARNESS_DEFAULT.get(name, 0.0))
+
+
+def decomposition_tolerance(dtype: Any, size: int) -> float:
+    """What rounding in a decomposition of a matrix of `size` rows may come to, relative to its norm: the error of
+    Householder and Jacobi methods grows at most with the number of rows (Higham, Accuracy and Stability, ch. 19)."""
+    return 50 * (size + 1) * float(np.finfo(dtype).eps)
 
 
 def assert_agrees(got: Any, expected: Any, kind: str = "model") -> None:
