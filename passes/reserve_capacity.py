@@ -12,7 +12,7 @@ from nimble_mlir.mlir import arith, ir
 
 from .base import ModulePass, entry_functions
 from .capacity import CONSUME, Room, view_size
-from .regions import statements, terminator
+from .regions import is_within, statements, terminator
 from .symbol_table import DimBuilder, SymbolTable
 
 __all__ = ["ReserveCapacity"]
@@ -141,7 +141,12 @@ def _appended(op: Any, body: ir.Block, index: int, symbols: dict[str, ir.Value])
     axis = appends[0].attributes["dimension"].value
     dims, after, start = dims_of(taken.type), dims_of(appends[-1].results[0].type), dims_of(started.type)
     assert dims is not None and after is not None and start is not None  # noqa: PT018 - pyright asks for each
-    inside = {name for name, value in symbols.items() if _is_below(value.owner, op)}
+    blocks = [region.blocks[0] for region in op.regions]
+    inside = {
+        name
+        for name, value in symbols.items()
+        if any(is_within(value.owner.operation.block, block) for block in blocks)
+    }
     arrived = {name for name in inside if _arrives(symbols[name], body)}
     others = [(a, b) for i, (a, b) in enumerate(zip(dims, after, strict=True)) if i != axis]
     if any(a != b or a.symbols & inside for a, b in others):
@@ -170,16 +175,6 @@ def _concatenations(value: ir.Value, start: ir.Value, body: ir.Block) -> list[An
         found.insert(0, op)
         value = op.operands[0]
     return found
-
-
-def _is_below(owner: Any, op: Any) -> bool:
-    block: Any = owner if isinstance(owner, ir.Block) else owner.operation.block
-    while block is not None:
-        holder = block.owner.operation
-        if holder == op:
-            return True
-        block = holder.block if holder.name != "func.func" else None
-    return False
 
 
 def _arrives(symbol: ir.Value, body: ir.Block) -> bool:
