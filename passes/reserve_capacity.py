@@ -13,12 +13,13 @@ from nimble_mlir.mlir import arith, ir
 from .base import ModulePass, entry_functions
 from .capacity import CONSUME, Room, view_size
 from .regions import is_within, statements, terminator
-from .symbol_table import DimBuilder, SymbolTable
+from .symbol_table import DimBuilder, SymbolTable, constant_index
 
 __all__ = ["ReserveCapacity"]
 
-# Rows of room that a carry begins with.
-_FIRST_ROOM = 16
+# Rows of room that a carry begins with where nobody knows how many it will get, and the iterations of a counted loop up to
+# which it has room for all of them.
+_FIRST_ROOM, _COUNTED = 16, 1 << 16
 
 # Where the first values of the carries stand among the operands of a loop, and its arguments in the body.
 _LOOPS = {"scf.for": (3, 1), "scf.while": (0, 0)}
@@ -70,7 +71,7 @@ def _reserve(op: Any, sizes: DimBuilder, symbols: dict[str, ir.Value], before: i
     ends = [sizes.value(carry.needed) for carry in lengths]
     for number, carry in enumerate(carries):
         # No two buffers begin with one size: equal ones would be found to be the same, and both are written to.
-        _make_room(op, first + carry.index, carry, sizes, _FIRST_ROOM + before + number)
+        _make_room(op, first + carry.index, carry, sizes, before + number)
     for block in (region.blocks[0] for region in op.regions):
         offset = skipped if block == body else 0
         for carry in lengths:
@@ -184,18 +185,29 @@ def _arrives(symbol: ir.Value, body: ir.Block) -> bool:
     return isinstance(source.owner, ir.Block) and source.owner == body
 
 
-def _make_room(op: Any, position: int, carry: _Carry, sizes: DimBuilder, room: int) -> None:
+def _make_room(op: Any, position: int, carry: _Carry, sizes: DimBuilder, number: int) -> None:
     """The first value of the carry, copied to a buffer with room for more."""
     started = op.operands[position].owner.operation
     with ir.InsertionPoint(op), op.location:
-        used = sizes.value(carry.start)
-        buffer = Room(carry.axis, sizes.value(carry.start + room), sizes, carry.taken.results[0].type)
+        used, least = sizes.value(carry.start), sizes.value(carry.start + _FIRST_ROOM + number)
+        capacity = arith.addi(least, _counted_rows(op, carry, sizes)) if op.name == "scf.for" else least
+        buffer = Room(carry.axis, capacity, sizes, carry.taken.results[0].type)
         filled = buffer.empty()
         if carry.start != 0:
             filled = buffer.insert(started.operands[0], filled, None, used)
         op.operands[position] = buffer.export(filled)
     if not any(True for _ in started.results[0].uses):
         started.erase()
+
+
+def _counted_rows(op: Any, carry: _Carry, sizes: DimBuilder) -> ir.Value:
+    """How many rows the iterations of a counted loop append to the carry, as far as that is known before it."""
+    rows = carry.needed - carry.used
+    if not rows.is_constant:
+        return constant_index(0)
+    low, high = list(op.operands)[:2]
+    trips = arith.maxsi(arith.subi(high, low), constant_index(0))
+    return arith.muli(arith.minsi(trips, constant_index(_COUNTED)), sizes.value(rows))
 
 
 def _measure(view: ir.Value, carry: _Carry, length: ir.Value) -> None:

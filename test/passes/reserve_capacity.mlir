@@ -1,12 +1,15 @@
 // RUN: %nimble-opt %s --split-input-file --nimble-bind-symbols --nimble-infer-dims --nimble-materialize-shapes --nimble-lower-control-flow --nimble-reserve-capacity | FileCheck %s
 
-// What is appended goes into a buffer with room; only where it is full another one of twice the size takes its place. The
+// What is appended goes into a buffer with room, for all iterations of a counted loop; only where it is full another one of twice the size takes its place. The
 // used size is a scalar on the host.
 // CHECK-LABEL: func.func @appends
 // CHECK-SAME:    %[[X:[^:]*]]: tensor<?x4xf32, #nimble.dims<[@s, 4]>>
 // CHECK-SAME:    %[[ROW:[^:]*]]: tensor<1x4xf32> {
 // CHECK:         %[[S:.*]] = "nimble.symbol"(%{{.*}}) {bounds = {min = 1 : i64}, symbol = @s}
-// CHECK:         %[[CAPACITY:.*]] = arith.addi %[[S]], %{{.*}}
+// CHECK:         %[[LEAST:.*]] = arith.addi %[[S]], %{{.*}}
+// CHECK:         %[[TRIPS:.*]] = arith.minsi
+// CHECK:         %[[MORE:.*]] = arith.muli %[[TRIPS]], %{{.*}}
+// CHECK:         %[[CAPACITY:.*]] = arith.addi %[[LEAST]], %[[MORE]]
 // CHECK:         %[[EMPTY:.*]] = tensor.empty(%[[CAPACITY]]) : tensor<?x4xf32>
 // CHECK:         %[[FILLED:.*]] = tensor.insert_slice %[[X]] into %[[EMPTY]][0, 0] [%[[S]], 4] [1, 1]
 // CHECK:         %[[INIT:.*]] = "nimble.export"(%[[FILLED]], %[[CAPACITY]])

@@ -3,6 +3,11 @@ compared with their eager semantics at many sizes and trip counts."""
 
 from __future__ import annotations
 
+import resource
+import runpy
+import threading
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,7 +31,7 @@ def specs(*more):
     return (nm.spec((s, 4), f32), nm.spec((), i32), *more)
 
 
-CALLS = [(rows(size), np.int32(trips)) for size in (1, 5, 200) for trips in (0, 1, 6, 19)]
+CALLS = [(rows(size), np.int32(trips)) for size, trips in ((1, 0), (1, 1), (1, 19), (3, 2), (5, 6), (200, 0), (200, 3))]
 FEW = [(rows(size), np.int32(trips)) for size in (1, 3) for trips in (0, 1, 5)]
 
 
@@ -202,15 +207,34 @@ def mixed():
     return nm.compile(fn, specs(nm.spec((), i32)))
 
 
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads the memory in use from Linux")
 def test_memory_stays_flat_over_ten_thousand_iterations():
     def fn(n):
-        return nm.fori_loop(
-            0, n, lambda i, items: items.append(jnp.full((16,), i, f32)), nm.TensorList.empty((16,), f32)
-        )
+        made = nm.TensorList.empty((1024,), f32)
+        made = nm.fori_loop(0, n, lambda i, items: items.append(jnp.full((1024,), i, f32)), made)
+        return made[-1], made.stack()[:, 0]
 
     module = nm.compile(fn, (nm.spec((), i32),))
-    got = module(np.int32(10_000)).stack()
-    assert np.array_equal(got, np.repeat(np.arange(10_000, dtype=np.float32)[:, None], 16, 1))
+    module(np.int32(100))
+    before, peak, done = _memory(), [0], threading.Event()
+
+    def watch():
+        while not done.wait(0.001):
+            peak[0] = max(peak[0], _memory())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    last, column = module(np.int32(10_000))
+    done.set()
+    watcher.join()
+    assert np.array_equal(column, np.arange(10_000, dtype=np.float32))
+    assert np.array_equal(last, np.full(1024, 9_999, np.float32))
+    assert peak[0] - before <= 2 * 10_000 * 1024 * 4
+
+
+def _memory() -> int:
+    """Bytes of memory that the process has in use."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def test_sizes_of_results_are_known_when_it_runs():
@@ -230,6 +254,27 @@ def test_a_size_that_is_zero_where_a_row_is_needed():
     with pytest.raises(nm.ShapeError, match="needs an operand that is at least as large as the slice"):
         module(np.ones((3, 4), np.float32), np.int32(0))
     assert module(np.ones((3, 4), np.float32), np.int32(2))[1].shape == (1, 4)
+
+
+def test_decoding_with_a_growing_cache():
+    """The example, small: tokens as with a cache of fixed size, stop token and all."""
+    example = runpy.run_path(str(Path(__file__).parents[3] / "examples" / "decode.py"))
+    config = example["Config"](layers=2, width=32, heads=4, vocabulary=50, positions=64)
+    params = example["init"](config)
+    (n,) = nm.dims("n", constraints=["n <= 32"])
+    module = nm.compile(
+        lambda prompt, limit: example["decode"](config, params, prompt, limit), (nm.spec((n,), i32), nm.spec((), i32))
+    )
+    step = example["static_step"](config, params)
+    stopped = 0
+    for size, limit in ((1, 1), (7, 2), (32, 30), *((size, 30) for size in range(1, 20))):
+        prompt = np.random.default_rng(size).integers(1, 50, size).astype(np.int32)
+        tokens, count = module(prompt, np.int32(limit))
+        expected = example["decode_static"](config, step, prompt, limit)
+        assert int(count) == len(expected) <= limit
+        assert np.array_equal(tokens, expected)
+        stopped += len(tokens) < limit
+    assert stopped, "no sequence ended with the stop token"
 
 
 def test_max_trips():
