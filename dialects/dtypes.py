@@ -30,6 +30,8 @@ _TYPES: dict[str, Callable[[], ir.Type]] = {
     "complex64": lambda: ir.ComplexType.get(ir.F32Type.get()),
     "complex128": lambda: ir.ComplexType.get(ir.F64Type.get()),
     "float4_e2m1fn": ir.Float4E2M1FNType.get,
+    "float6_e2m3fn": ir.Float6E2M3FNType.get,
+    "float6_e3m2fn": ir.Float6E3M2FNType.get,
     "float8_e3m4": ir.Float8E3M4Type.get,
     "float8_e4m3": ir.Float8E4M3Type.get,
     "float8_e4m3b11fnuz": ir.Float8E4M3B11FNUZType.get,

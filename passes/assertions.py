@@ -1,5 +1,8 @@
 """Shape assertions of jax.export as checks: proved ones go, refuted ones are errors, the others hold at run time.
 
+Those that compare sizes become checks when dims are inferred (`asserted`), and what they say is known of all ops: of a
+size `?` it is an assertion that says that it is not 0.
+
 `stablehlo.custom_call @shape_assertion(%ok, %sizes…) {error_message = "… {0} …"}`: IREE would erase them silently.
 """
 
@@ -8,19 +11,32 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from nimble_mlir.dims import DimExpr
+from nimble_mlir.dims import Constraint, DimExpr
 from nimble_mlir.mlir import arith, ir, tensor
 
 from .base import fail, location_text
+from .shape_functions import Requirement
 from .shape_values import Element, ShapeValues
 from .size_checks import check
 from .symbol_table import DimBuilder
 
-__all__ = ["TARGET", "lower_assertion"]
+__all__ = ["TARGET", "asserted", "lower_assertion"]
 
 TARGET = "shape_assertion"
 
+_KIND = "shape_assertion"
 _EQ, _SGE = 0, 5  # arith.cmpi predicates
+
+
+def asserted(op: Any, values: ShapeValues) -> Requirement | None:
+    """What an assertion requires, None where it is proved, refuted, or about more than a comparison of sizes."""
+    condition = values.element(op.operands[0])
+    if values.decide(condition) is not None or not isinstance(condition, tuple) or condition[0] not in ("eq", "ge"):
+        return None
+    kind, lhs, rhs = condition
+    if not (isinstance(lhs, DimExpr) and isinstance(rhs, DimExpr)):
+        return None
+    return Requirement(Constraint(lhs, "==" if kind == "eq" else ">=", rhs), _KIND, _message(op, values))
 
 
 def lower_assertion(op: Any, values: ShapeValues, sizes: DimBuilder) -> None:
@@ -36,7 +52,7 @@ def lower_assertion(op: Any, values: ShapeValues, sizes: DimBuilder) -> None:
             holds = _emit(condition, sizes)
             if holds is None:
                 holds = tensor.extract(op.operands[0], [])
-            check(holds, "shape_assertion", f"{message} ({where})" if where else message)
+            check(holds, _KIND, f"{message} ({where})" if where else message)
     op.erase()
 
 

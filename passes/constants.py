@@ -6,6 +6,7 @@ others become `nimble.constant` ops.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,9 +16,16 @@ from nimble_mlir.dialects import ConstantOp
 from nimble_mlir.dialects.dtypes import dtype_name
 from nimble_mlir.mlir import ir
 
-__all__ = ["INLINE_BYTES", "ConstantPool", "extract_constants"]
+__all__ = ["INLINE_BYTES", "ConstantPool", "bits_of_elements", "extract_constants", "is_narrow"]
 
 INLINE_BYTES = 1024
+
+# The bits of a byte that are an element's.
+_PARTS_OF_BYTES = {
+    **dict.fromkeys(("int2", "uint2"), 0x3),
+    **dict.fromkeys(("int4", "uint4", "float4_e2m1fn"), 0xF),
+    **dict.fromkeys(("float6_e2m3fn", "float6_e3m2fn"), 0x3F),
+}
 
 
 class ConstantPool(Mapping[str, np.ndarray]):
@@ -30,6 +38,8 @@ class ConstantPool(Mapping[str, np.ndarray]):
     def add(self, array: np.ndarray) -> str:
         """The key of `array`, a new one unless an equal array (dtype, shape and bits) is there."""
         array = np.ascontiguousarray(array)
+        if array.dtype.name in _PARTS_OF_BYTES:  # what stands above an element's bits is nothing of it
+            array = (array.view(np.uint8) & np.uint8(_PARTS_OF_BYTES[array.dtype.name])).view(array.dtype)
         raw = _bytes(array)
         candidates = self._keys.setdefault((array.dtype.name, array.shape, raw[:64].tobytes(), raw[-64:].tobytes()), [])
         for key in candidates:
@@ -75,14 +85,41 @@ def extract_constants(module: ir.Module, pool: ConstantPool) -> None:
 
 def _to_array(value: ir.DenseElementsAttr) -> np.ndarray | None:
     """The elements as an array; None for element types that numpy has no buffer format for here."""
-    element = ir.RankedTensorType(value.type).element_type
-    if isinstance(element, ir.IntegerType) and element.width < 8:
-        return None
+    type_ = ir.RankedTensorType(value.type)
+    element = type_.element_type
+    if is_narrow(element):
+        return bits_of_elements(value, element).view(dtype_name(element)).reshape(type_.shape)
     try:
         array = np.array(value)
     except (TypeError, ValueError, RuntimeError):
         return None
     return array if array.dtype.name == dtype_name(element) else None
+
+
+def is_narrow(element: ir.Type) -> bool:
+    """Whether it is an integer of fewer than 8 bits, but no boolean, or a float of at most 8: no size is one of these."""
+    if isinstance(element, ir.IntegerType):
+        return 1 < element.width < 8
+    return isinstance(element, ir.FloatType) and element.width <= 8
+
+
+def bits_of_elements(value: Any, element: ir.Type) -> np.ndarray:
+    """The elements of a constant of integers of fewer than 8 bits or floats of at most 8: a byte each, in one dimension,
+    and one element where it is a splat. From its text: the bindings (torch-mlir 20261001) cannot read such elements."""
+    text = str(value).rpartition(" : ")[0]
+    text = text.removeprefix("dense<").removesuffix(">") if "<" in text else text
+    low = np.uint8((1 << element.width) - 1)
+    if text.startswith('"'):  # of many elements MLIR prints the bytes
+        return np.frombuffer(bytes.fromhex(text.strip('"').removeprefix("0x")), np.uint8) & low
+    elements = re.findall(r"[^\s,\[\]]+", text)
+    if isinstance(element, ir.IntegerType):
+        return np.array([int(number) & int(low) for number in elements], np.uint8)
+    dtype = np.dtype(dtype_name(element))
+    bits = [
+        int(number, 16) if number.startswith("0x") else int(np.array(float(number)).astype(dtype).view(np.uint8))
+        for number in elements
+    ]
+    return np.array(bits, np.uint8)
 
 
 def _constants(operation: Any) -> Iterator[Any]:

@@ -18,7 +18,7 @@ from .defined_sizes import defined_sizes
 from .regions import terminator
 from .shape_functions import ShapeContext
 
-__all__ = ["EDGES", "InferRegion"]
+__all__ = ["EDGES", "InferRegion", "cast_operands"]
 
 InferRegion = Callable[[ir.Block], None]
 
@@ -42,7 +42,7 @@ def _while(context: ShapeContext, infer: InferRegion) -> None:
         first = dims_of(firsts[index].type)
         what = f"of carry {index} before the loop and by its type"
         types.append(_joined(context, result.type, [first], what, varying[index]))
-    _cast_operands(op, types, varying)
+    cast_operands(op, types, varying)
     _require_shared(context, firsts, arrivals[1], "before the loop")
     for block, sizes in zip((cond, body), arrivals, strict=False):
         for argument, type_, defined in zip(block.arguments, types, sizes, strict=True):
@@ -52,7 +52,7 @@ def _while(context: ShapeContext, infer: InferRegion) -> None:
     for index, (value, type_) in enumerate(zip(last.operands, types, strict=True)):
         what = f"of carry {index} after and before an iteration"
         _joined(context, type_, [dims_of(value.type)], what, varying[index])
-    _cast_operands(last, types, varying)
+    cast_operands(last, types, varying)
     _require_shared(context, list(last.operands), arrivals[1], "after an iteration")
     for result, type_, defined in zip(results, types, arrivals[2], strict=True):
         _set_type(result, _with_sizes(type_, defined))
@@ -72,7 +72,7 @@ def _branches(context: ShapeContext, infer: InferRegion) -> None:
         what = f"of result {index} of the branches"
         types.append(_joined(context, result.type, dims, what, arrivals[index].keys()))
     for returned in returns:
-        _cast_operands(returned, types, arrivals)
+        cast_operands(returned, types, arrivals)
         _require_shared(context, list(returned.operands), arrivals, "of a branch")
     for result, type_, defined in zip(op.results, types, arrivals, strict=True):
         _set_type(result, _with_sizes(type_, defined))
@@ -130,9 +130,10 @@ def _require_shared(
             context.equal(size, dims[axis], f"the sizes '{symbol}' of values {other} and {index} {when}")
 
 
-def _cast_operands(op: Any, types: Sequence[ir.Type], varying: Sequence[Collection[int]]) -> None:
-    """Casts the operands to `types`, which say nothing of the `varying` axes."""
-    for index, (type_, axes) in enumerate(zip(types, varying, strict=True)):
+def cast_operands(op: Any, types: Sequence[ir.Type], varying: Sequence[Collection[int]] | None = None) -> None:
+    """Gives the operands the types that say the same of their dims as theirs, but for the `varying` axes of each."""
+    for index, type_ in enumerate(types):
+        axes = () if varying is None else varying[index]
         operand = op.operands[index]
         dims = dims_of(operand.type)
         wanted = type_ if dims is None else _with_sizes(type_, {axis: dims[axis] for axis in axes})

@@ -14,6 +14,7 @@ from typing import Any
 
 from nimble_mlir.mlir import arith, ir, tensor
 
+from .constants import is_narrow
 from .lowering.signedness import is_unsigned, reinterpret, signless
 
 __all__ = ["MAX_ELEMENTS", "HostValues"]
@@ -111,8 +112,9 @@ def as_tensor(scalars: Sequence[ir.Value], type_: ir.RankedTensorType) -> ir.Val
 def _count(type_: ir.Type) -> int | None:
     if not isinstance(type_, ir.RankedTensorType) or not type_.has_static_shape or type_.rank > 1:
         return None
-    count = prod(type_.shape)
-    return count if isinstance(type_.element_type, ir.IntegerType) and count <= MAX_ELEMENTS else None
+    count, element = prod(type_.shape), type_.element_type
+    whole = isinstance(element, ir.IntegerType) and not is_narrow(element)
+    return count if whole and count <= MAX_ELEMENTS else None
 
 
 def _constants(value: ir.Value) -> Scalars | None:

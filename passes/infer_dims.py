@@ -12,8 +12,10 @@ from nimble_mlir.dims import Constraint, DimExpr
 from nimble_mlir.errors import UnsupportedOpError
 from nimble_mlir.mlir import arith, ir
 
+from .assertions import TARGET as ASSERTION
+from .assertions import asserted
 from .base import ModulePass, entry_functions, fail, location_text
-from .control_flow_dims import EDGES, InferRegion
+from .control_flow_dims import EDGES, InferRegion, cast_operands
 from .regions import terminator
 from .shape_functions import SHAPE_FUNCTIONS, Requirement, ShapeContext, custom_call_target
 from .shape_values import ShapeValues
@@ -23,6 +25,7 @@ from .symbol_table import DimBuilder, SymbolTable
 
 __all__ = ["InferDims"]
 
+_BARRIER = "stablehlo.optimization_barrier"  # its verifier wants the same types on both sides
 _PREDICATES = {"==": 0, ">=": 5}  # arith.cmpi eq, sge
 
 
@@ -72,7 +75,11 @@ class _Inference:
     def _infer_block(self, block: ir.Block) -> None:
         for op in list(block.operations):
             edges = EDGES.get(op.operation.name)
-            if edges is None:
+            if custom_call_target(op.operation) == ASSERTION:
+                requirement = asserted(op.operation, self.values)
+                if requirement is not None:
+                    self._require(op.operation, requirement)
+            elif edges is None:
                 self._infer(op.operation)
             else:
                 self._infer_control_flow(op.operation, edges)
@@ -113,6 +120,9 @@ class _Inference:
             type_ = tensor_type(simplified, result.type.element_type)
             if type_ != result.type:
                 result.set_type(type_)
+        if op.name == _BARRIER:
+            # Of dims that are equal, the result has the simpler ones.
+            cast_operands(op, [result.type for result in op.results])
 
     def _with_stated(self, context: ShapeContext, type_: ir.RankedTensorType, dims: Sequence[DimExpr]) -> list[DimExpr]:
         """`dims`, or the sizes that the result's type states: where it does, they are required to be equal."""

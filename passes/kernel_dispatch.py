@@ -16,7 +16,7 @@ from .regions import everything
 __all__ = ["emit_kernels"]
 
 _TENSOR = "!iree_tensor_ext.dispatch.tensor"
-_CONSTANTS = ("arith.constant", "complex.constant")
+_CONSTANTS = ("arith.constant", "complex.constant", "ub.poison")
 
 
 def emit_kernels(operation: Any) -> None:

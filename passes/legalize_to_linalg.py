@@ -11,14 +11,12 @@ from nimble_mlir.mlir import ir
 
 from .base import ModulePass, entry_functions, fail
 from .lowering import LOWERING_RULES, UPSTREAM_OPS, LoweringContext
+from .lowering.crosswise import REDUCING, materialized, read_crosswise
 from .regions import statements
 from .shape_functions import custom_call_target
 from .symbol_table import DimBuilder, SymbolTable
 
 __all__ = ["LegalizeToLinalg"]
-
-# What IREE 3.13 has no buffers for, or computes wrongly or not at all.
-_NOT_HELD = frozenset("i2 ui2 i4 ui4 f4E2M1FN f6E2M3FN f6E3M2FN f8E3M4 f8E4M3 f8E4M3B11FNUZ f8E8M0FNU".split())
 
 
 @dataclass(frozen=True)
@@ -41,28 +39,20 @@ class LegalizeToLinalg(ModulePass):
             table = SymbolTable(function)
             builder = DimBuilder(function.entry_block, table.values)
             context = LoweringContext(table.scope, builder)
-            known: dict[ir.Type, bool] = {}
             for op in statements(function):
-                _check_elements(op, known)
                 _lower(context, op)
-
-
-def _check_elements(op: Any, known: dict[ir.Type, bool]) -> None:
-    for value in (*op.operands, *op.results):
-        type_ = value.type
-        if type_ not in known:
-            known[type_] = isinstance(type_, ir.RankedTensorType) and str(type_.element_type) in _NOT_HELD
-        if known[type_]:
-            element = type_.element_type
-            raise fail(op, f"'{op.name}' on {element}: IREE cannot compute with such elements", UnsupportedOpError)
 
 
 def _lower(context: LoweringContext, op: Any) -> None:
     target = custom_call_target(op)
     rule = LOWERING_RULES.get(f"custom_call:{target}" if target is not None else op.name)
     if rule is not None:
+        crosswise = [op.name in REDUCING and read_crosswise(result) for result in op.results]
         with ir.InsertionPoint(op), op.location:
             results = rule(context, op)
+            if results is not None and any(crosswise):
+                pairs = zip(results, crosswise, strict=True)
+                results = [materialized(context, value) if crossed else value for value, crossed in pairs]
         if results is not None:
             for before, after in zip(op.results, results, strict=True):
                 before.replace_all_uses_with(after)

@@ -234,7 +234,8 @@ def _lower_while(op: Any) -> Any:
 
 
 def _if(op: Any, known: HostValues) -> Any:
-    return _replace(op, _scf_if(op, _scalar(op.operands[0], known), *_emitters(op)))
+    edge = Edge(op)
+    return _replace(op, _scf_if(edge, _scalar(op.operands[0], known), *_emitters(op, edge)))
 
 
 def _case(op: Any, known: HostValues) -> Any:
@@ -244,7 +245,8 @@ def _case(op: Any, known: HostValues) -> Any:
     shape cleanup").
     """
     index = _scalar(op.operands[0], known)
-    branches = _emitters(op)
+    edge = Edge(op)
+    branches = _emitters(op, edge)
 
     def select(position: int) -> Any:
         def rest(block: ir.Block) -> None:
@@ -253,10 +255,10 @@ def _case(op: Any, known: HostValues) -> Any:
 
         chosen = arith.cmpi(_EQ, index, arith.constant(index.type, position))
         last = position + 2 >= len(branches)
-        return _scf_if(op, chosen, branches[position], branches[-1] if last else rest)
+        return _scf_if(edge, chosen, branches[position], branches[-1] if last else rest)
 
     if len(branches) == 1:
-        new = ir.Operation.create("scf.execute_region", results=Edge(op).types, regions=1)
+        new = ir.Operation.create("scf.execute_region", results=edge.types, regions=1)
         branches[0](_append_block(new.regions[0], []))
         return _replace(op, new)
     return _replace(op, select(0))
@@ -265,9 +267,8 @@ def _case(op: Any, known: HostValues) -> Any:
 Emit = Callable[[ir.Block], None]
 
 
-def _emitters(op: Any) -> list[Emit]:
+def _emitters(op: Any, edge: Edge) -> list[Emit]:
     """For each branch a function that moves it into a block."""
-    edge = Edge(op)
 
     def emitter(source: ir.Block) -> Emit:
         def emit(block: ir.Block) -> None:
@@ -280,8 +281,8 @@ def _emitters(op: Any) -> list[Emit]:
     return [emitter(region.blocks[0]) for region in op.regions]
 
 
-def _scf_if(op: Any, condition: ir.Value, on_true: Emit, on_false: Emit) -> Any:
-    new = ir.Operation.create("scf.if", results=Edge(op).types, operands=[condition], regions=2)
+def _scf_if(edge: Edge, condition: ir.Value, on_true: Emit, on_false: Emit) -> Any:
+    new = ir.Operation.create("scf.if", results=edge.types, operands=[condition], regions=2)
     for emit, region in zip((on_true, on_false), new.regions, strict=True):
         emit(_append_block(region, []))
     return new

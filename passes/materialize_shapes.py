@@ -111,7 +111,9 @@ class _Materializer:
             return  # it is host arithmetic already
         result = op.results[0]
         contents = self.values.get(result)
-        if contents is None or all(dim.is_constant for dim in contents) or not any(True for _ in result.uses):
+        if contents is None or not any(True for _ in result.uses):
+            return
+        if all(dim.is_constant for dim in contents) and op.name != "stablehlo.get_dimension_size":
             return
         indices = self.builder.values(contents)
         with ir.InsertionPoint.after(op), op.location:
@@ -204,6 +206,10 @@ def _conv(state: _Materializer, op: Any) -> Sequence[ir.Value]:
     widths = [state.builder.values(amounts) for amounts in (low, high, interior)]
     operand = PadOp(lhs, value, *widths, tensor_type(padded, element)).result
     kept = {name: op.attributes[name] for name in op.attributes if name not in ("padding", "lhs_dilation")}
+    if "window_strides" in kept:
+        # The verifier of dynamic_conv does not count them, and there are programs with one too many.
+        strides = list(kept["window_strides"])[: len(numbers.input_spatial_dimensions)]
+        kept["window_strides"] = ir.DenseI64ArrayAttr.get(strides)
     convolution = ir.Operation.create(
         "stablehlo.convolution", results=[op.results[0].type], operands=[operand, op.operands[1]], attributes=kept
     )

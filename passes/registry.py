@@ -25,6 +25,7 @@ PASSES: dict[str, str] = {
     "nimble-legalize-to-linalg": "legalize_to_linalg:LegalizeToLinalg",
     "nimble-resolve-dims": "resolve_dims:ResolveDims",
     "nimble-erase-dims": "erase_dims:EraseDims",
+    "nimble-hold-narrow-elements": "hold_narrow_elements:HoldNarrowElements",
     "nimble-emit-iree": "emit_iree:EmitIree",
     "nimble-verify-level": "verify_level:VerifyLevel",
 }

@@ -6,6 +6,7 @@ opaque terms), where they are known. One table, op name → rule; what has no ru
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
@@ -14,6 +15,7 @@ from nimble_mlir.dialects import dims_of
 from nimble_mlir.dims import DimExpr, Proof, Scope, dim_max, dim_min, floordiv, mod
 from nimble_mlir.mlir import ir
 
+from .constants import is_narrow
 from .division_selects import divided, floor_divide, sign
 from .size_conditions import decide
 
@@ -71,6 +73,22 @@ class ShapeValues:
         if elements is not None and len(elements) == count and any(e is not None for e in elements):
             self._contents[op.results[0]] = tuple(elements)
 
+    def difference(self, high: Element, low: Element) -> tuple[DimExpr, list[Element]] | None:
+        """`high - low` as an expression and the terms that are left of its data; None where one of them is unknown."""
+        total, data = _ZERO, Counter[Element]()
+        pending = [(high, 1), (low, -1)]
+        while pending:
+            element, factor = pending.pop()
+            if isinstance(element, DimExpr):
+                total = total + element * factor
+            elif isinstance(element, tuple) and element[0] in ("add", "sub"):
+                pending += [(element[1], factor), (element[2], factor if element[0] == "add" else -factor)]
+            elif isinstance(element, tuple):
+                data[element] += factor
+            else:
+                return None
+        return self.scope.simplify(total), [term for term, count in data.items() if count]
+
     def lies_in(self, element: Element, high: DimExpr) -> bool:
         """Whether an element is known to lie in 0 … high: an expression, or data that the program clamps so."""
         low = top = element
@@ -111,9 +129,11 @@ def _data(value: ir.Value, count: int) -> Contents:
     return tuple(("data", value, index) for index in range(count))
 
 
-def _elementwise(function: Callable[..., Element]) -> Rule:
+def _elementwise(function: Callable[..., Element], *, of_data: bool = False) -> Rule:
+    """`of_data`: also where nothing is known of any operand."""
+
     def rule(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element] | None:
-        if all(elements is None for elements in operands):
+        if not of_data and all(elements is None for elements in operands):
             return None
         known = [
             _spread(elements, count) if elements is not None else _data(operand, count)
@@ -211,11 +231,24 @@ def _select(values: ShapeValues, op: Any, condition: Element, on_true: Element, 
     return floor_divide(values.scope, op, values.element) if found is None else found
 
 
+def _chosen(rule: Rule) -> Rule:
+    """Where nothing is known of which operand is chosen, the element is a term of its own: as a start of a slice it may
+    be data, as long as the slice's size is not."""
+
+    def elements(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element] | None:
+        found = rule(values, op, operands, count)
+        if found is None:
+            return None
+        return [known if e is None else e for e, known in zip(found, _data(op.results[0], count), strict=True)]
+
+    return elements
+
+
 def _constant(values: ShapeValues, op: Any, operands: Any, count: int) -> Sequence[Element] | None:
     value = op.attributes["value"]
     if isinstance(value, ir.IntegerAttr):
         return (DimExpr.constant(value.value),)
-    if not isinstance(value, ir.DenseIntElementsAttr):
+    if not isinstance(value, ir.DenseIntElementsAttr) or is_narrow(value.type.element_type):
         return None
     element_type = value.type.element_type
     boolean = isinstance(element_type, ir.IntegerType) and element_type.width == 1
@@ -288,13 +321,11 @@ def _convert(values: ShapeValues, op: Any, operands: list[Contents | None], coun
     source = ir.RankedTensorType(op.operands[0].type).element_type
     if op.operands[0].type == op.results[0].type:
         return operands[0]
-    return (
-        operands[0]
-        if isinstance(source, ir.IntegerType | ir.IndexType)
-        and operands[0] is not None
-        and all(not isinstance(e, bool) for e in operands[0])
-        else None
-    )
+    if not isinstance(source, ir.IntegerType | ir.IndexType):
+        return None
+    if operands[0] is None:
+        return _data(op.operands[0], count) if isinstance(source, ir.IntegerType) and source.width > 1 else None
+    return operands[0] if all(not isinstance(e, bool) for e in operands[0]) else None
 
 
 def _simplified(function: Callable[..., DimExpr]) -> Callable[..., DimExpr]:
@@ -306,7 +337,7 @@ _RULES: dict[str, Rule] = {
     "arith.index_cast": _same,
     "builtin.unrealized_conversion_cast": _same,  # between signed and unsigned integers of one width
     "nimble.symbol": _symbol,
-    "stablehlo.add": _elementwise(_add),
+    "stablehlo.add": _elementwise(_add, of_data=True),
     "stablehlo.and": _elementwise(_logic("and")),
     "stablehlo.broadcast_in_dim": _broadcast,
     "stablehlo.clamp": _clamp,
@@ -325,10 +356,10 @@ _RULES: dict[str, Rule] = {
     "stablehlo.or": _elementwise(_logic("or")),
     "stablehlo.remainder": _elementwise(_dims_only(_remainder, "rem")),
     "stablehlo.reshape": _same,
-    "stablehlo.select": _elementwise(_select),
+    "stablehlo.select": _chosen(_elementwise(_select)),
     "stablehlo.sign": _elementwise(_dims_only(lambda values, operand: sign(values.scope, operand), "sign")),
     "stablehlo.slice": _slice,
-    "stablehlo.subtract": _elementwise(_subtract),
+    "stablehlo.subtract": _elementwise(_subtract, of_data=True),
     "tensor.from_elements": _from_elements,
 }
 

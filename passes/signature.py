@@ -23,6 +23,7 @@ __all__ = [
     "ArgumentDims",
     "EntrySignature",
     "argument_attribute",
+    "drop_argument_attribute",
     "entry_point",
     "erase_arguments",
     "read_signature",
@@ -82,6 +83,13 @@ def set_argument_attribute(function: Any, position: int, key: str, value: ir.Att
     stated = _argument_attributes(function)
     stated[position][key] = value
     function.attributes["arg_attrs"] = ir.ArrayAttr.get([ir.DictAttr.get(entry) for entry in stated])
+
+
+def drop_argument_attribute(function: Any, key: str) -> None:
+    """Takes the attribute `key` from all arguments."""
+    if "arg_attrs" in function.attributes:
+        kept = [{name: attr for name, attr in entry.items() if name != key} for entry in _argument_attributes(function)]
+        function.attributes["arg_attrs"] = ir.ArrayAttr.get([ir.DictAttr.get(entry) for entry in kept])
 
 
 def read_signature(function: Any) -> EntrySignature:

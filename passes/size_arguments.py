@@ -12,11 +12,12 @@ from math import prod
 from typing import Any
 
 from nimble_mlir.dialects import is_dynamic
+from nimble_mlir.dims import Scope
 from nimble_mlir.mlir import ir
 
 from .regions import statements
 from .shape_functions import custom_call_target
-from .shape_values import MAX_ELEMENTS, propagates
+from .shape_values import MAX_ELEMENTS, Element, ShapeValues, propagates
 from .signature import argument_attribute, set_argument_attribute
 
 __all__ = ["mark_size_arguments"]
@@ -42,9 +43,11 @@ def mark_size_arguments(function: Any) -> None:
         return
     sizes: set[int] = set()
     signed: set[int] = set()
+    values = ShapeValues(Scope({}))
     for op in statements(function):
+        values.visit(op)
         if op.name == "stablehlo.real_dynamic_slice":
-            sizes |= _slice_sources(op, function)
+            sizes |= _slice_sources(op, function, values)
         sizes.update(*(_sources(op.operands[i], function) for i in _size_operands(op)))
         if any(is_dynamic(value.type) for value in (*op.results, *op.operands)):
             signed.update(*(_sources(op.operands[i], function) for i in _SIGNED.get(op.name, ())))
@@ -75,10 +78,27 @@ def _size_operands(op: Any) -> Iterator[int]:
     yield from range(len(op.operands))[operands] if isinstance(operands, slice) else operands
 
 
-def _slice_sources(op: Any, function: Any) -> set[int]:
-    """The size of a slice is `limit - start`, both of which may be data: what is in both is such a start."""
+def _slice_sources(op: Any, function: Any, values: ShapeValues) -> set[int]:
+    """The size of a slice is `limit - start`, both of which may be data: what cancels out is such a start."""
     start, limit, stride = (_sources(op.operands[index], function) for index in (1, 2, 3))
-    return (start ^ limit) | stride
+    starts, limits = (values.elements(op.operands[index]) for index in (1, 2))
+    if starts is None or limits is None:
+        return (start ^ limit) | stride
+    left: set[int] = set()
+    for low, high in zip(starts, limits, strict=True):
+        difference = values.difference(high, low)
+        if difference is None:
+            return (start ^ limit) | stride
+        left = left.union(*(_term_sources(term, function) for term in difference[1]))
+    return left | stride
+
+
+def _term_sources(term: Element, function: Any) -> set[int]:
+    if not isinstance(term, tuple):
+        return set()
+    if term[0] == "data":
+        return _sources(term[1], function)
+    return set().union(*(_term_sources(operand, function) for operand in term[1:]))
 
 
 def _sources(value: ir.Value, function: Any) -> set[int]:

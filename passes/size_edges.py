@@ -12,8 +12,8 @@ from typing import Any
 from nimble_mlir.dialects import BufferView, ExportOp, ImportOp, ViewSizeOp, dims_of
 from nimble_mlir.mlir import ir
 
-from .defined_sizes import SIZE_OF, defined_sizes
-from .regions import everything
+from .defined_sizes import SIZE_OF
+from .regions import everything, terminator
 from .resolve_dims import SIZE_SOURCE
 from .symbol_table import DimBuilder
 
@@ -21,10 +21,21 @@ __all__ = ["Edge", "arrive", "state_view_sizes"]
 
 
 class Edge:
-    """The types of the values that cross the edges of one op: those of its results, or buffer views."""
+    """The types of the values that cross the edges of one op: those of its results, or buffer views where the dims of what
+    arrives, leaves and comes out differ."""
 
     def __init__(self, op: Any) -> None:
-        self.types = [BufferView.get() if defined_sizes(result) else result.type for result in op.results]
+        blocks = [region.blocks[0] for region in op.regions]
+        results = [result.type for result in op.results]
+        if op.name == "stablehlo.while":
+            arriving = [list(op.operands), *(list(block.arguments) for block in blocks)]
+            crossing = [*arriving, list(terminator(blocks[1]).operands)]
+        else:
+            crossing = [list(terminator(block).operands) for block in blocks]
+        self.types = [
+            type_ if all(values[index].type == type_ for values in crossing) else BufferView.get()
+            for index, type_ in enumerate(results)
+        ]
 
     def leave(self, values: Sequence[ir.Value], indices: Sequence[int] | None = None) -> list[ir.Value]:
         """`values`, which stand for the results `indices` (all of them), as they cross."""

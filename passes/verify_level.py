@@ -324,7 +324,10 @@ def _no_shape_in_a_tensor(level: str, module: ir.Module) -> None:
 
 # Levels linalg and iree.
 
-_LINALG_DIALECTS = frozenset(["affine", "arith", "cf", "complex", "func", "linalg", "math", "scf", "tensor", "vector"])
+# `ub.poison` is what canonicalization makes of an operand that nothing reads.
+_LINALG_DIALECTS = frozenset(
+    ["affine", "arith", "cf", "complex", "func", "linalg", "math", "scf", "tensor", "ub", "vector"]
+)
 _LINALG_ONLY = "there are only linalg, tensor, scf, arith, math, vector"
 _NIMBLE_RUNTIME_OPS = frozenset(
     f"nimble.{name}"

@@ -32,21 +32,15 @@ _DEFAULT_USAGE = int(BufferUsage.DEFAULT)
 
 
 class DType(NamedTuple):
-    """How one dtype crosses: `raw` is a dtype of the same size that has the buffer protocol, None if `numpy` has it.
-
-    `packed_bits` is 4 for types of which IREE keeps two in a byte and numpy one.
-    """
+    """How one dtype crosses: `raw` is a dtype of the same size that has the buffer protocol, None if `numpy` has it."""
 
     numpy: np.dtype[Any]
     element_type: int
     raw: np.dtype[Any] | None
-    packed_bits: int | None
 
 
 _ELEMENT_TYPES: dict[str, Any] = {
     "bool": HalElementType.BOOL_8,
-    "int4": HalElementType.SINT_4,
-    "uint4": HalElementType.UINT_4,
     "int8": HalElementType.SINT_8,
     "uint8": HalElementType.UINT_8,
     "int16": HalElementType.SINT_16,
@@ -61,15 +55,14 @@ _ELEMENT_TYPES: dict[str, Any] = {
     "bfloat16": HalElementType.BFLOAT_16,
     "complex64": HalElementType.COMPLEX_64,
     "complex128": HalElementType.COMPLEX_128,
-    "float8_e4m3fn": HalElementType.FLOAT_8_E4M3_FN,
-    "float8_e4m3fnuz": HalElementType.FLOAT_8_E4M3_FNUZ,
-    "float8_e5m2": HalElementType.FLOAT_8_E5M2,
-    "float8_e5m2fnuz": HalElementType.FLOAT_8_E5M2_FNUZ,
-    "float8_e8m0fnu": HalElementType.FLOAT_8_E8M0_FNU,
-    # IREE has no name for these; it looks at their size only.
-    "float8_e3m4": HalElementType.OPAQUE_8,
-    "float8_e4m3": HalElementType.OPAQUE_8,
-    "float8_e4m3b11fnuz": HalElementType.OPAQUE_8,
+    # A module holds these as bytes, and so does numpy: one element a byte.
+    **dict.fromkeys(
+        """
+        int2 uint2 int4 uint4 float4_e2m1fn float6_e2m3fn float6_e3m2fn float8_e3m4 float8_e4m3 float8_e4m3b11fnuz
+        float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz float8_e8m0fnu
+        """.split(),
+        HalElementType.INT_8,
+    ),
 }
 
 
@@ -80,7 +73,7 @@ def dtype_of(name: str) -> DType:
         raise LoadError(f"dtype {name} cannot be passed to the IREE runtime")
     numpy = np.dtype(getattr(ml_dtypes, name, None) or name)
     raw = np.dtype(f"u{numpy.itemsize}") if hasattr(ml_dtypes, name) else None
-    return DType(numpy, int(element_type), raw, 4 if name.endswith("int4") else None)
+    return DType(numpy, int(element_type), raw)
 
 
 def to_buffer_view(array: np.ndarray, dtype: DType, device: Device, read_only: bool, shared: list[Any]) -> Any:
@@ -89,8 +82,6 @@ def to_buffer_view(array: np.ndarray, dtype: DType, device: Device, read_only: b
     The array may be read-only, of any strides and alignment. What is appended to `shared`, as (address, end, ...),
     must live until the invocation is over, and results in that memory be copied (`separate`).
     """
-    if dtype.packed_bits:
-        return _packed_view(array, dtype, device)
     dense = array.flags.c_contiguous
     if array.nbytes >= _MIN_SHARED_BYTES and device.shares_memory and (read_only or not dense):
         if not dense:
@@ -129,27 +120,11 @@ def _aligned_copy(array: np.ndarray) -> np.ndarray:
     return copy
 
 
-def _packed_view(array: np.ndarray, dtype: DType, device: Device) -> Any:
-    """Two elements a byte, the first one in the low half."""
-    nibbles = np.zeros(array.size + array.size % 2, np.uint8)
-    nibbles[: array.size] = array.astype(np.int8).reshape(-1).view(np.uint8) & 15
-    packed = nibbles[0::2] | nibbles[1::2] << 4
-    buffer = device.allocator.allocate_buffer_copy(
-        _HOST_VISIBLE if device.shares_memory else _DEVICE_LOCAL,
-        _MAPPABLE if device.shares_memory else _DEFAULT_USAGE,
-        device.hal_device,
-        packed,
-    )
-    return HalBufferView(buffer, array.shape, dtype.element_type)
-
-
 def to_numpy(view: Any, dtype: DType, device: Device) -> np.ndarray:
     """A writable array over the buffer of a result, without a copy where the device shares memory."""
     shape = view.shape
     if 0 in shape:
         return np.empty(shape, dtype.numpy)
-    if dtype.packed_bits:
-        return _unpacked(view, dtype, device)
     if device.shares_memory:
         return np.ndarray(shape, dtype.numpy, buffer=view.map())
     return _device_to_host(view, dtype.numpy, shape, device)
@@ -158,24 +133,6 @@ def to_numpy(view: Any, dtype: DType, device: Device) -> np.ndarray:
 def _device_to_host(view: Any, dtype: np.dtype[Any], shape: Sequence[int], device: Device) -> np.ndarray:
     host = iree.runtime.DeviceArray(device.hal_device, view, override_dtype=dtype).to_host()
     return np.array(host, copy=True).reshape(shape)  # IREE may have mapped it: device memory is scarce, and slow
-
-
-def _unpacked(view: Any, dtype: DType, device: Device) -> np.ndarray:
-    shape = tuple(view.shape)
-    size = int(np.prod(shape))
-    if device.shares_memory:
-        packed = np.frombuffer(view.map(), np.uint8)
-    else:
-        length = (size + 1) // 2
-        raw = HalBufferView(view.get_buffer(), (length,), int(_ELEMENT_TYPES["uint8"]))
-        packed = _device_to_host(raw, np.dtype(np.uint8), (length,), device)
-    nibbles = np.empty(2 * packed.size, np.uint8)
-    nibbles[0::2] = packed & 15
-    nibbles[1::2] = packed >> 4
-    values = nibbles[:size].view(np.int8)
-    if not str(dtype.numpy).startswith("u"):
-        values = (values ^ 8) - 8
-    return values.astype(dtype.numpy).reshape(shape)
 
 
 def separate(results: list[np.ndarray], shared: Sequence[Any]) -> None:

@@ -1,6 +1,6 @@
 """Gathers: elements of a vector, rows of a table, elements along an axis, a slice from a computed start.
 
-python benchmarks/ops/gather.py [--rounds 15]
+python benchmarks/ops/gather.py [--rounds 15] [--only NAME] [--cpu]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Scatters: updates at random positions of a vector, rows of a table, sums of segments.
 
-python benchmarks/ops/scatter.py [--rounds 15]
+python benchmarks/ops/scatter.py [--rounds 15] [--only NAME] [--cpu]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Sorts of random floats: jnp.sort and jnp.argsort against jax.jit and numpy's stable sort.
 
-python benchmarks/ops/sort.py [--rounds 15]
+python benchmarks/ops/sort.py [--rounds 15] [--only NAME] [--cpu]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Selections: the k largest of vectors and rows, and the gradient of a pool of maxima.
 
-python benchmarks/ops/top_k.py [--rounds 15]
+python benchmarks/ops/top_k.py [--rounds 15] [--only NAME] [--cpu]
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from nimble_mlir.mlir import complex as complex_dialect
 from .builders import LoweringContext, element_type_of
 from .signedness import as_signless, is_unsigned, signless
 
-__all__ = ["converted", "multiply_add", "one", "widened", "zero"]
+__all__ = ["computed_type", "converted", "multiply_add", "one", "widened", "zero"]
 
 
 def zero(element: ir.Type) -> ir.Value:
@@ -26,6 +26,14 @@ def _number(element: ir.Type, value: int) -> ir.Value:
         parts = [ir.FloatAttr.get(element.element_type, float(part)) for part in (value, 0)]
         return complex_dialect.constant(element, ir.ArrayAttr.get(parts))
     return arith.constant(element, value if isinstance(element, ir.IntegerType) else float(value))
+
+
+def computed_type(element: ir.Type) -> ir.Type:
+    """In which type a contraction computes with elements of fewer than 8 bits, or floats of 8: sums of i8 wrap around as
+    those of fewer bits do, and floats are rounded once."""
+    if isinstance(element, ir.IntegerType) and element.width < 8:
+        return ir.IntegerType.get_unsigned(8) if is_unsigned(element) else ir.IntegerType.get_signless(8)
+    return ir.F32Type.get() if isinstance(element, ir.FloatType) and element.width <= 8 else element
 
 
 def multiply_add(lhs: ir.Value, rhs: ir.Value, total: ir.Value) -> ir.Value:

@@ -62,10 +62,15 @@ def reduce_precision(ctx: LoweringContext, op: Any) -> Sequence[ir.Value] | None
     """Rounds to nearest even in fewer bits; too large is infinity, too small is zero, NaN stays (as XLA's CPU backend)."""
     operand = op.operands[0]
     element = element_type_of(operand)
-    if str(element) not in _MANTISSA:
-        return None
     exponent_bits, mantissa_bits = op.attributes["exponent_bits"].value, op.attributes["mantissa_bits"].value
-    return [ctx.elementwise([operand], element, lambda x: _reduced(x, exponent_bits, mantissa_bits))]
+
+    def body(x: ir.Value) -> ir.Value:
+        if str(element) in _MANTISSA:
+            return _reduced(x, exponent_bits, mantissa_bits)
+        wide = arith.extf(ir.F32Type.get(), x)  # upstream's lowering aborts the process
+        return arith.truncf(element, _reduced(wide, exponent_bits, mantissa_bits))
+
+    return [ctx.elementwise([operand], element, body)]
 
 
 def _reduced(x: ir.Value, exponent_bits: int, mantissa_bits: int) -> ir.Value:

@@ -10,6 +10,7 @@ from nimble_mlir.dialects import dims_of, tensor_type
 from nimble_mlir.dims import DimExpr, Proof, Scope
 from nimble_mlir.mlir import arith, ir, linalg, tensor
 
+from ..constants import is_narrow
 from ..shape_functions.registry import product
 from ..symbol_table import DimBuilder, constant_index
 
@@ -246,7 +247,7 @@ def _from_elements(op: Any) -> list[ir.Value]:
 
 def _from_constant(op: Any) -> list[ir.Value] | None:
     value = op.attributes["value"]
-    if not isinstance(value, ir.DenseIntElementsAttr):
+    if not isinstance(value, ir.DenseIntElementsAttr) or is_narrow(value.type.element_type):
         return None
     count = len(value)
     elements = [value.get_splat_value().value] * count if value.is_splat else list(value)

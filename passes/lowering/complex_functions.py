@@ -11,6 +11,7 @@ from collections.abc import Callable
 from nimble_mlir.mlir import arith, ir
 from nimble_mlir.mlir import complex as complex_dialect
 
+from . import circular_functions as circular
 from . import real_functions as real
 from .real import Real, where
 
@@ -87,7 +88,7 @@ def exp(z: Pair) -> Pair:
     """e**a (cos b + i sin b); real where b is 0. Half of the exponent at a time, lest e**a overflows before cos b."""
     a, b = z
     half = (a * 0.5).exp()
-    sine, cosine = real.sin_cos(b)
+    sine, cosine = circular.sin_cos(b)
     flat = b.is_("eq", 0.0)
     vanishes = a.is_("eq", -_INF)
     re = where(flat, a.exp(), where(vanishes, 0.0, (half * cosine) * half))
@@ -98,8 +99,8 @@ def expm1(z: Pair) -> Pair:
     """exp(z) - 1, accurate near 0: (e**a - 1) cos b - 2 sin²(b/2)."""
     a, b = z
     grown = real.expm1(a)
-    half_sine = real.sin(b * 0.5)
-    re = grown * real.cos(b) - 2.0 * (half_sine * half_sine)
+    half_sine = circular.sin(b * 0.5)
+    re = grown * circular.cos(b) - 2.0 * (half_sine * half_sine)
     whole = exp(z)
     large = a.is_("gt", 30.0)
     return where(b.is_("eq", 0.0), grown, where(large, whole[0] - 1.0, re)), whole[1]
@@ -173,14 +174,14 @@ def _sinh_cosh(a: Real) -> tuple[Real, Real]:
 
 def sin(z: Pair) -> Pair:
     """sin a cosh b + i cos a sinh b."""
-    sine, cosine = real.sin_cos(z[0])
+    sine, cosine = circular.sin_cos(z[0])
     sinh, cosh = _sinh_cosh(z[1])
     return sine * cosh, where(z[1].is_("eq", 0.0), z[1], cosine * sinh)
 
 
 def cos(z: Pair) -> Pair:
     """cos a cosh b - i sin a sinh b."""
-    sine, cosine = real.sin_cos(z[0])
+    sine, cosine = circular.sin_cos(z[0])
     sinh, cosh = _sinh_cosh(z[1])
     return cosine * cosh, -(sine * sinh)
 
@@ -188,7 +189,7 @@ def cos(z: Pair) -> Pair:
 def tanh(z: Pair) -> Pair:
     """(sinh a cosh a (1 + tan² b), tan b) / (1 + sinh² a (1 + tan² b)) (W. Kahan, 1987)."""
     a, b = z
-    sine, cosine = real.sin_cos(b)
+    sine, cosine = circular.sin_cos(b)
     sinh, cosh = _sinh_cosh(a)
     bottom = cosine * cosine + sinh * sinh
     large = abs(a).is_("gt", 20.0)

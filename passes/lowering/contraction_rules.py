@@ -8,7 +8,7 @@ from typing import Any
 from nimble_mlir.dims import DimExpr
 from nimble_mlir.mlir import ir, linalg, stablehlo
 
-from .arithmetic import converted, zero
+from .arithmetic import computed_type, converted, zero
 from .builders import LoweringContext, element_type_of, merge_units, product
 from .fusion import apart, epilogue_reads_slice
 from .registry import lowering
@@ -34,6 +34,9 @@ def dot_general(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     rows = [i for i in range(len(lhs_dims)) if i not in batch[0] + contract[0]]
     columns = [i for i in range(len(rhs_dims)) if i not in batch[1] + contract[1]]
     element = element_type_of(result)
+    if element != ir.IntegerType.get_signless(1):  # and and or
+        element = computed_type(element)
+        lhs, rhs = (converted(ctx, operand, computed_type(element_type_of(operand))) for operand in (lhs, rhs))
     lhs, rhs, unsigned = _extended(ctx, lhs, rhs, element)
     left = _grouped(ctx, lhs, batch[0], rows, contract[0])
     right = _grouped(ctx, rhs, batch[1], contract[1], columns)
@@ -50,6 +53,7 @@ def dot_general(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
         count, first, second = len(batch_dims), len(row_dims), len(column_dims)
         axes = [*range(count), *range(count + first, count + first + second), *range(count, count + first)]
         expanded = ctx.transpose(expanded, axes)
+    expanded = converted(ctx, expanded, element_type_of(result))
     return [reinterpret(ctx.cast(expanded, ctx.dims(result)), result.type)]
 
 

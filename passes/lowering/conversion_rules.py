@@ -23,7 +23,7 @@ _OGE, _OLE, _UNORDERED = 3, 5, 14  # arith.cmpf predicates
 def convert(ctx: LoweringContext, op: Any) -> Sequence[ir.Value] | None:
     """Floats into integers, and to and from 8-bit floats; the others are upstream's."""
     source, target = element_type_of(op.operands[0]), element_type_of(op.results[0])
-    narrow = any(isinstance(_part(element), ir.FloatType) and _part(element).width == 8 for element in (source, target))
+    narrow = any(isinstance(_part(element), ir.FloatType) and _part(element).width <= 8 for element in (source, target))
     into_integer = not isinstance(source, ir.IntegerType) and isinstance(target, ir.IntegerType) and target.width > 1
     if not (into_integer or (narrow and target != ir.IntegerType.get_signless(1))):
         return None
@@ -40,27 +40,16 @@ def _part(element: ir.Type) -> ir.Type:
 
 def converted_scalar(scalar: ir.Value, source: ir.Type, target: ir.Type) -> ir.Value:
     """A signless scalar that is a `source`, as a `target` (signless)."""
-    if isinstance(source, ir.FloatType) and source.width == 8:
-        return converted_scalar(_from_narrow(scalar), ir.F32Type.get(), target)
+    if isinstance(source, ir.FloatType) and source.width <= 8:
+        f32 = ir.F32Type.get()
+        return converted_scalar(arith.extf(f32, scalar), f32, target)
     if isinstance(source, ir.ComplexType) and not isinstance(target, ir.ComplexType):
         return converted_scalar(complex_dialect.re(scalar), source.element_type, target)
     if isinstance(target, ir.IntegerType) and isinstance(source, ir.FloatType):
         return _rounded_to_zero(scalar, target)
-    if isinstance(target, ir.FloatType) and target.width == 8:
-        f32 = ir.F32Type.get()
-        return arith.truncf(target, scalar if scalar.type == f32 else widened(scalar, source, f32))
+    if isinstance(target, ir.FloatType) and target.width <= 8 and not isinstance(source, ir.FloatType):
+        return arith.truncf(target, widened(scalar, source, ir.F32Type.get()))
     return widened(scalar, source, target)
-
-
-def _from_narrow(scalar: ir.Value) -> ir.Value:
-    """An 8-bit float as f32. IREE 3.13 takes the negative NaN of f8E4M3FN for -480."""
-    wide = arith.extf(ir.F32Type.get(), scalar)
-    if str(scalar.type) != "f8E4M3FN":
-        return wide
-    i8 = ir.IntegerType.get_signless(8)
-    size = arith.andi(arith.bitcast(i8, scalar), arith.constant(i8, 0x7F))
-    is_nan = arith.cmpi(0, size, arith.constant(i8, 0x7F))
-    return arith.select(is_nan, arith.constant(wide.type, float("nan")), wide)
 
 
 def _rounded_to_zero(scalar: ir.Value, target: ir.IntegerType) -> ir.Value:

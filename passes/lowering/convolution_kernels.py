@@ -15,7 +15,8 @@ from nimble_mlir.mlir import arith, ir, math, vector
 from ..symbol_table import constant_index
 from .arithmetic import zero
 from .builders import LoweringContext, element_type_of
-from .kernels import kernel, loop, nest, read
+from .kernels import loop, nest, read
+from .row_kernels import parts_kernel
 from .vectors import lanes_of, read_lanes, write_lanes
 
 __all__ = ["convolution_kernel", "has_kernel"]
@@ -25,7 +26,6 @@ Values = Sequence[ir.Value]
 # A block is so many positions along the last spatial dimension (widths of images are often multiples of 7) times so many
 # vectors of features: with them, the registers of AVX-512 hold all that the innermost loop needs.
 _POSITIONS, _VECTORS = 7, 2
-_WORKGROUPS = 64
 
 
 def has_kernel(element: ir.Type, kernel_dims: Sequence[DimExpr]) -> bool:
@@ -54,26 +54,17 @@ def convolution_kernel(
     sizes = ctx.sizes.values(target[:-1])
     blocks = constant_index(features // (vectors * lanes))
     rows = reduce(arith.muli, sizes[:-1], blocks)
-    workgroups = arith.minui(rows, constant_index(_WORKGROUPS))
 
-    def some_rows(number: ir.Value, x: list[ir.Value], y: list[ir.Value]) -> Values:
-        first, end = (
-            arith.divui(arith.muli(bound, rows), workgroups)
-            for bound in (number, arith.addi(number, constant_index(1)))
-        )
+    def one_row(row: ir.Value, x: list[ir.Value], y: list[ir.Value]) -> Values:
+        # Features slowest: the part of the kernel that belongs to them stays in the cache.
+        at: list[ir.Value] = []
+        for size in reversed(sizes[:-1]):
+            at.insert(0, arith.remui(row, size))
+            row = arith.divui(row, size)
+        return [emitter.row(x, y[0], at, sizes[-1], arith.muli(row, constant_index(vectors * lanes)))]
 
-        def one_row(row: ir.Value, into: ir.Value) -> Values:
-            # Features slowest: the part of the kernel that belongs to them stays in the cache.
-            at: list[ir.Value] = []
-            for size in reversed(sizes[:-1]):
-                at.insert(0, arith.remui(row, size))
-                row = arith.divui(row, size)
-            feature = arith.muli(row, constant_index(vectors * lanes))
-            return [emitter.row(x, into, at, sizes[-1], feature)]
-
-        return loop(first, end, y, one_row)
-
-    return kernel(ctx, [lhs, rhs], [ctx.empty(target, element)], some_rows, workgroups)[0]
+    terms = reduce(arith.muli, emitter.extents, sizes[-1])
+    return parts_kernel(ctx, [lhs, rhs], [ctx.empty(target, element)], rows, terms, one_row)[0]
 
 
 @dataclass

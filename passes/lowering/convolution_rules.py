@@ -11,12 +11,12 @@ from nimble_mlir.dialects import tensor_type
 from nimble_mlir.dims import DimExpr
 from nimble_mlir.mlir import ir, linalg, stablehlo
 
-from .arithmetic import converted, multiply_add, zero
+from .arithmetic import computed_type, converted, multiply_add, zero
 from .builders import LoweringContext, element_type_of, product
 from .convolution_kernels import convolution_kernel, has_kernel
 from .padding_rules import pad_by_constants
 from .registry import lowering
-from .shape_rules import reversed_along
+from .reverse_rules import reversed_along
 from .signedness import as_signless, reinterpret, signless
 from .window_rules import trim, window_attribute, window_padding, window_span
 
@@ -44,6 +44,8 @@ def convolution(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     )
     result = op.results[0]
     element = element_type_of(result)
+    if element != ir.IntegerType.get_signless(1):
+        element = computed_type(element)
     lhs, rhs = (converted(ctx, operand, element) for operand in op.operands[:2])
     lhs = ctx.transpose(lhs, [numbers.input_batch_dimension, *spatial, numbers.input_feature_dimension])
     rhs = ctx.transpose(
@@ -66,6 +68,7 @@ def convolution(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     dims = ctx.dims(result)
     value = _channels_last(ctx, lhs, rhs, [dims[axis] for axis in to_last], windows, signless(element))
     value = ctx.cast(ctx.transpose(value, [to_last.index(axis) for axis in range(rank + 2)]), dims)
+    value = converted(ctx, value, element_type_of(result))
     return [reinterpret(value, result.type)]
 
 

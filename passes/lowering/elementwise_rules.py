@@ -20,8 +20,8 @@ from .signedness import as_signless, reinterpret, signless
 
 # Upstream lowers the others rightly, and the scalar rules serve only bodies.
 _WHOLE_TENSORS = """
-    abs atan2 cbrt cosine divide exponential exponential_minus_one log log_plus_one logistic power remainder rsqrt sign sine
-    sqrt tan tanh
+    abs atan2 cbrt cosine divide exponential exponential_minus_one is_finite log log_plus_one logistic power remainder rsqrt
+    sign sine sqrt tan tanh
 """.split()
 
 

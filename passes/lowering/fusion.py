@@ -12,9 +12,9 @@ from typing import Any
 from nimble_mlir.mlir import ir
 
 from ..shape_functions.elementwise import BINARY, UNARY
-from .builders import LoweringContext
+from .builders import LoweringContext, product
 
-__all__ = ["apart", "epilogue_reads_slice"]
+__all__ = ["apart", "epilogue_reads_slice", "holds_as_much"]
 
 _ELEMENTWISE = frozenset(f"stablehlo.{name}" for name in (*UNARY, *BINARY, "select", "clamp"))
 _PASSED_THROUGH = _ELEMENTWISE | {
@@ -75,6 +75,35 @@ def epilogue_reads_slice(op: Any) -> bool:
                 return True
             pending.append(user.results[0])
     return False
+
+
+def holds_as_much(ctx: LoweringContext, value: ir.Value) -> bool:
+    """Whether a tensor of as many elements as `value` stands at the start of the elementwise ops that compute it.
+
+    If so, a kernel may read `value`: to hold it takes no more memory than what is held anyway. A broadcast that has no such
+    tensor (all differences of two vectors, say) is best fused with its reduction.
+    """
+    size = product(ctx.dims(value))
+    pending, count = [value], 0
+    while pending and count < _LIMIT:
+        count += 1
+        source = pending.pop()
+        owner = source.owner
+        inputs = None if isinstance(owner, ir.Block) else _elementwise_inputs(owner)
+        if inputs is not None:
+            pending += [operand for operand in inputs if isinstance(operand.type, ir.RankedTensorType)]
+        elif ctx.same(product(ctx.dims(source)), size):
+            return True
+    return False
+
+
+def _elementwise_inputs(owner: Any) -> list[ir.Value] | None:
+    op = owner.operation if hasattr(owner, "operation") else owner
+    if op.name in _PASSED_THROUGH or op.name in ("stablehlo.convert", "stablehlo.constant", "nimble.iota"):
+        return list(op.operands)
+    if op.name == "linalg.generic" and "reduction" not in str(op.attributes["iterator_types"]):
+        return list(op.operands)[: list(op.attributes["operandSegmentSizes"])[0]]
+    return None
 
 
 def _is_from_slice(value: ir.Value) -> bool:

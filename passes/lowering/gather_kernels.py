@@ -14,7 +14,8 @@ from nimble_mlir.mlir import arith, ir
 
 from ..symbol_table import constant_index
 from .builders import LoweringContext, clamp_index, element_type_of, product
-from .kernels import branch, kernel, loop, read, stored, write
+from .kernels import branch, loop, read, stored, write
+from .row_kernels import parts_kernel, row_indices
 from .slice_rules import to_index
 from .vectors import along, lanes_of, read_lanes, write_lanes
 
@@ -23,9 +24,6 @@ __all__ = ["Fill", "GatherDims", "gather_kernel"]
 Values = Sequence[ir.Value]
 
 _NE = 1  # arith.cmpi predicate
-
-# Workgroups: enough for the threads of a CPU, each with enough elements to be worth waking one.
-_WORKGROUPS, _ELEMENTS = 64, 4096
 
 
 @dataclass(frozen=True)
@@ -103,22 +101,16 @@ def gather_kernel(
     inputs = [stored(ctx, value) for value in (operand, starts, *([fill.kept] if fill is not None else []))]
     output = ctx.empty(target, element_type_of(inputs[0]))
     rows = reduce(arith.muli, sizes[:-1], constant_index(1))
-    blocks = arith.ceildivui(arith.muli(rows, sizes[-1]), constant_index(_ELEMENTS))
-    workgroups = arith.minui(arith.minui(rows, blocks), constant_index(_WORKGROUPS))
     emitter = _Gather(dims, element_type_of(starts), last, fill)
-
-    def some_rows(number: ir.Value, x: list[ir.Value], y: list[ir.Value]) -> Values:
-        first, end = (
-            arith.divui(arith.muli(bound, rows), workgroups)
-            for bound in (number, arith.addi(number, constant_index(1)))
-        )
-
-        def one_row(row: ir.Value, into: ir.Value) -> Values:
-            return [emitter.row(x, into, _indices(row, sizes[:-1]), sizes[-1])]
-
-        return loop(first, end, y, one_row)
-
-    return kernel(ctx, inputs, [output], some_rows, workgroups)[0]
+    rows_of = sizes[:-1]
+    return parts_kernel(
+        ctx,
+        inputs,
+        [output],
+        rows,
+        sizes[-1],
+        lambda row, x, y: [emitter.row(x, y[0], row_indices(row, rows_of), sizes[-1])],
+    )[0]
 
 
 def _whole_at_end(ctx: LoweringContext, operand: Sequence[DimExpr], dims: GatherDims, target: Sequence[DimExpr]) -> int:
@@ -130,15 +122,6 @@ def _whole_at_end(ctx: LoweringContext, operand: Sequence[DimExpr], dims: Gather
             break
         count += 1
     return count
-
-
-def _indices(row: ir.Value, sizes: Values) -> list[ir.Value]:
-    """The indices of the row with a number, in row-major order."""
-    indices: list[ir.Value] = []
-    for size in reversed(sizes[1:]):
-        indices.insert(0, arith.remui(row, size))
-        row = arith.divui(row, size)
-    return [row, *indices] if sizes else []
 
 
 @dataclass

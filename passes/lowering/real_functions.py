@@ -14,14 +14,13 @@ from collections.abc import Callable
 
 from nimble_mlir.mlir import arith, ir, math, scf
 
+from .long_arithmetic import long_product, split, two_sum
 from .real import Real, bits_of, from_bits, where
 
-__all__ = ["atan2", "cbrt", "cos", "expm1", "fmod", "log1p", "power", "sin", "sin_cos", "tan", "tanh"]
+__all__ = ["atan2", "cbrt", "expm1", "fmod", "log1p", "power", "tanh"]
 
 _PI = host.pi
 _SMALLEST_NORMAL = 2.0**-1022
-# Adding and subtracting it rounds a double to an integer, whose low bits then are those of the sum.
-_ROUND = 1.5 * 2.0**52
 
 
 def in_double(function: Callable[..., Real]) -> Callable[..., Real]:
@@ -35,79 +34,6 @@ def in_double(function: Callable[..., Real]) -> Callable[..., Real]:
         return Real(arith.truncf(own, function(*wide).value))
 
     return call
-
-
-# pi/2 in parts of 33 bits, so that products with integers below 2**20 are exact.
-_HALF_PI = (1.57079632673412561417e00, 6.07710050630396597660e-11, 2.02226624871116645580e-21)
-_HALF_PI_REST = 8.47842766036889956997e-32
-_SIN = (
-    1.58969099521155010221e-10, -2.50507602534068634195e-08, 2.75573137070700676789e-06, -1.98412698298579493134e-04,
-    8.33333333332248946124e-03, -1.66666666666666324348e-01,
-)  # fmt: skip
-_COS = (
-    -1.13596475577881948265e-11, 2.08757232129817482790e-09, -2.75573143513906633035e-07, 2.48015872894767294178e-05,
-    -1.38888888888741095749e-03, 4.16666666666666019037e-02,
-)  # fmt: skip
-
-
-def _reduced(x: Real) -> tuple[Real, Real, ir.Value]:
-    """x = n pi/2 + (r + rest) with |r| <= pi/4; n as an i64 of which the low two bits count."""
-    rounded = x * (2 / _PI) + _ROUND
-    n = rounded - _ROUND
-    first = x - n * _HALF_PI[0]
-    second = first - n * _HALF_PI[1]
-    carried = (first - second) - n * _HALF_PI[1]
-    third = second - n * _HALF_PI[2]
-    carried = carried + ((second - third) - n * _HALF_PI[2]) - n * _HALF_PI_REST
-    r = third + carried
-    return r, (third - r) + carried, bits_of(rounded)
-
-
-def _bit(bits: ir.Value, position: int) -> ir.Value:
-    one = arith.constant(bits.type, 1 << position)
-    return arith.cmpi(1, arith.andi(bits, one), arith.constant(bits.type, 0))
-
-
-def _sin_cos(x: Real) -> tuple[Real, Real]:
-    r, rest, n = _reduced(x)
-    z = r * r
-    cube = z * r
-    sine = r - ((z * (0.5 * rest - cube * z.horner(_SIN[:-1])) - rest) - cube * _SIN[-1])
-    half = 0.5 * z
-    head = 1.0 - half
-    cosine = head + (((1.0 - head) - half) + (z * (z * z.horner(_COS)) - r * rest))
-    odd = _bit(n, 0)
-    sine, cosine = where(odd, cosine, sine), where(odd, sine, cosine)
-    negate_cosine = arith.xori(odd, _bit(n, 1))
-    return where(_bit(n, 1), -sine, sine), where(negate_cosine, -cosine, cosine)
-
-
-@in_double
-def sin(x: Real) -> Real:
-    """The sine, exact to an ulp up to |x| = 1.6e6; beyond, the error grows with x."""
-    return where(x.is_("eq", 0.0), x, _sin_cos(x)[0])
-
-
-@in_double
-def cos(x: Real) -> Real:
-    """The cosine, as the sine."""
-    return _sin_cos(x)[1]
-
-
-@in_double
-def tan(x: Real) -> Real:
-    """The tangent: sine over cosine."""
-    sine, cosine = _sin_cos(x)
-    return where(x.is_("eq", 0.0), x, sine / cosine)
-
-
-def sin_cos(x: Real) -> tuple[Real, Real]:
-    """Sine and cosine by one reduction."""
-    f64, own = ir.F64Type.get(), x.type
-    if own == f64:
-        return _sin_cos(x)
-    both = _sin_cos(Real(arith.extf(f64, x.value)))
-    return Real(arith.truncf(own, both[0].value)), Real(arith.truncf(own, both[1].value))
 
 
 # FDLIBM's s_atan.c, for |t| < 7/16: odd powers from t**3 on, highest first.
@@ -162,8 +88,13 @@ def log1p(x: Real) -> Real:
 
 
 def expm1(x: Real) -> Real:
-    """exp(x) - 1, accurate near 0."""
-    return Real(math.expm1(x.value))
+    """exp(x) - 1, accurate near 0: in f64, where IREE 3.13 computes just that, by W. Kahan's correction of the rounding of
+    exp(x), (u - 1) x / log u."""
+    if x.type.width < 64:
+        return Real(math.expm1(x.value))
+    u = x.exp()
+    near = where(u.is_("eq", 1.0), x, (u - 1.0) * (x / u.log()))
+    return where(abs(x).is_("lt", 1.0), near, u - 1.0)
 
 
 @in_double
@@ -198,7 +129,7 @@ def _power(x: Real, y: Real) -> Real:
     """exp(y log|x|) with 70 bits of the logarithm and of the product."""
     size = abs(x)
     high, low = _long_log(size)
-    product, error = _long_product(y, high)
+    product, error = long_product(y, high)
     error = error + y * low
     # exp(p + e) = exp(p) (1 + e); where p alone decides, e may be inf - inf.
     result = product.exp()
@@ -227,23 +158,6 @@ def _floor(x: Real) -> Real:
     return Real(math.floor(x.value))
 
 
-def _split(x: Real) -> tuple[Real, Real]:
-    """x as the sum of two doubles of at most 27 bits, so that products of such parts are exact, fused or not."""
-    mask = arith.constant(ir.IntegerType.get_signless(64), -(1 << 27))
-    high = from_bits(arith.andi(bits_of(x), mask), x.type)
-    return high, x - high
-
-
-def _long_product(x: Real, y: Real) -> tuple[Real, Real]:
-    """x * y as a sum of two doubles."""
-    x1, x2 = _split(x)
-    y1, y2 = _split(y)
-    head = x1 * y1
-    tail = (x1 * y2 + x2 * y1) + x2 * y2
-    total = head + tail
-    return total, tail - (total - head)
-
-
 _LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # the first has 32 bits
 
 
@@ -265,20 +179,20 @@ def _long_log(x: Real) -> tuple[Real, Real]:
     below = m + 1.0
     lost = above - (below - 2.0)  # what m + 1 rounds off, exactly
     s = above / below
-    s1, s2 = _split(s)
-    b1, b2 = _split(below)
+    s1, s2 = split(s)
+    b1, b2 = split(below)
     rest = (((above - s1 * b1) - s1 * b2) - s2 * b1) - s2 * b2 - s * lost
     s_low = rest / below
     z = s * s
     # log m = 2 s + 2 s**3/3 + s**5 (2/5 + 2/7 z + …)
     series = z.horner(tuple(2.0 / power for power in range(23, 3, -2)))
-    cube, cube_low = _long_product(z, s)
-    third, third_low = _long_product(cube, x.constant(2 / 3))
+    cube, cube_low = long_product(z, s)
+    third, third_low = long_product(cube, x.constant(2 / 3))
     cube_low = cube_low + _square_error(s, z) * s + 3.0 * z * s_low
     third_low = third_low + cube_low * (2 / 3) + cube * _TWO_THIRDS_REST
     tail = third_low + cube * z * series + s_low * 2.0 + k * _LN2_LOW
-    high, low = _two_sum(k * _LN2_HIGH, s * 2.0)
-    high, more = _two_sum(high, third)
+    high, low = two_sum(k * _LN2_HIGH, s * 2.0)
+    high, more = two_sum(high, third)
     low = low + more + tail
     total = high + low
     return total, low - (total - high)
@@ -288,14 +202,8 @@ _TWO_THIRDS_REST = 3.7007434154171883e-17  # what the double 2/3 lacks of two th
 
 
 def _square_error(s: Real, square: Real) -> Real:
-    s1, s2 = _split(s)
+    s1, s2 = split(s)
     return ((s1 * s1 - square) + 2.0 * (s1 * s2)) + s2 * s2
-
-
-def _two_sum(a: Real, b: Real) -> tuple[Real, Real]:
-    total = a + b
-    virtual = total - a
-    return total, (a - (total - virtual)) + (b - virtual)
 
 
 @in_double

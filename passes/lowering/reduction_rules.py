@@ -9,6 +9,7 @@ from nimble_mlir.mlir import ir, tensor
 
 from .arithmetic import widened
 from .builders import LoweringContext, element_type_of
+from .reduction_kernels import reduce_rows
 from .registry import lowering
 from .scalar_body import accumulator_type, scalar_body
 
@@ -17,6 +18,10 @@ from .scalar_body import accumulator_type, scalar_body
 def reduce(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     """Any computation of any number of operands; floats narrower than f32 accumulate in f32."""
     count = len(op.results)
+    if count == 1:
+        reduced_rows = reduce_rows(ctx, op)
+        if reduced_rows is not None:
+            return [reduced_rows]
     operands, inits = list(op.operands[:count]), list(op.operands[count:])
     reduced = [int(axis) for axis in op.attributes["dimensions"]]
     target = ctx.dims(op.results[0])

@@ -1,4 +1,5 @@
-"""Kernels over rows: tensors as matrices whose rows run along one dimension, each row in one workgroup."""
+"""Kernels over rows: tensors as matrices whose rows run along one dimension, each row in one workgroup; and kernels over
+counted items of which each workgroup has a part."""
 
 from __future__ import annotations
 
@@ -11,12 +12,14 @@ from ..symbol_table import constant_index
 from .builders import LoweringContext
 from .kernels import kernel, loop
 
-__all__ = ["as_rows", "from_rows", "row_kernel"]
+__all__ = ["as_rows", "from_rows", "parts_kernel", "row_indices", "row_kernel"]
 
 Values = Sequence[ir.Value]
 
-# Workgroup w takes the rows w, w + _WORKGROUPS, …: enough for the threads of a CPU.
+# Enough for the threads of a CPU. Of a `row_kernel`, workgroup w takes the rows w, w + _WORKGROUPS, ….
 _WORKGROUPS = 64
+# So many elements are worth waking a thread for them.
+_ELEMENTS = 4096
 
 
 def as_rows(ctx: LoweringContext, value: ir.Value, axis: int) -> ir.Value:
@@ -55,3 +58,37 @@ def row_kernel(
         return loop(number, count, y, lambda row, *carried: body(row, x, list(carried)), step=workgroups)
 
     return kernel(ctx, inputs, outputs, all_rows, workgroups)
+
+
+def parts_kernel(
+    ctx: LoweringContext,
+    inputs: Values,
+    outputs: Values,
+    count: ir.Value,
+    size: ir.Value,
+    body: Callable[[ir.Value, list[ir.Value], list[ir.Value]], Values],
+) -> list[ir.Value]:
+    """A kernel that runs `body` for each number below `count`, adjacent ones in one workgroup, with the inputs and outputs.
+
+    `size` is about how many elements are read for each number."""
+    work = arith.muli(count, arith.maxui(size, constant_index(1)))
+    blocks = arith.ceildivui(work, constant_index(_ELEMENTS))
+    workgroups = arith.minui(arith.minui(count, blocks), constant_index(_WORKGROUPS))
+
+    def one_part(number: ir.Value, x: list[ir.Value], y: list[ir.Value]) -> Values:
+        first, end = (
+            arith.divui(arith.muli(bound, count), workgroups)
+            for bound in (number, arith.addi(number, constant_index(1)))
+        )
+        return loop(first, end, y, lambda item, *carried: body(item, x, list(carried)))
+
+    return kernel(ctx, inputs, outputs, one_part, workgroups)
+
+
+def row_indices(row: ir.Value, sizes: Values) -> list[ir.Value]:
+    """The indices of the row with a number among rows in row-major order, of which there are `sizes`."""
+    indices: list[ir.Value] = []
+    for size in reversed(sizes[1:]):
+        indices.insert(0, arith.remui(row, size))
+        row = arith.divui(row, size)
+    return [row, *indices] if sizes else []

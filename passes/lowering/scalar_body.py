@@ -205,6 +205,7 @@ def _compare(op: Any, operands: Sequence[ir.Value]) -> ir.Value:
 
 def ordered_bits(scalar: ir.Value) -> ir.Value:
     """A signed integer in IEEE 754's total order of a float: the bits of a negative one grow with its magnitude."""
+    scalar = _in_f32(scalar) if _is_narrow(scalar.type, 8) else scalar  # not all of these have IEEE's bits
     integer = ir.IntegerType.get_signless(scalar.type.width)
     bits = arith.bitcast(integer, scalar)
     negative = arith.cmpi(_PREDICATES["LT"], bits, arith.constant(integer, 0))

@@ -15,7 +15,7 @@ from nimble_mlir.mlir import arith, ir, math
 from nimble_mlir.mlir import complex as complex_dialect
 
 from ..base import fail
-from . import complex_functions, real_functions
+from . import circular_functions, complex_functions, real_functions
 from .builders import element_type_of
 from .complex_functions import COMPLEX_FUNCTIONS
 from .real import Real
@@ -25,7 +25,7 @@ __all__ = ["SCALAR_RULES", "ScalarRule"]
 
 Build = Callable[..., ir.Value]
 _FUNCTIONS = "cbrt cosine power sine tan atan2".split()  # IREE's are too rough in f32, and missing in f64
-_WIDE_FUNCTIONS = "log_plus_one remainder tanh".split()  # IREE's are good in f32
+_WIDE_FUNCTIONS = "exponential_minus_one log_plus_one remainder tanh".split()  # IREE's are good in f32
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class ScalarRule:
             return self.name in COMPLEX_FUNCTIONS
         if not isinstance(element, ir.FloatType):
             return False
+        if self.name == "is_finite":  # upstream compares with an infinity, which not all of these have
+            return element.width <= 8
         return self.name in _FUNCTIONS or (element.width == 64 and self.name in _WIDE_FUNCTIONS)
 
     def build(self, op: Any, scalars: Sequence[ir.Value]) -> ir.Value:
@@ -177,9 +179,9 @@ _EXACT_FLOATS: dict[str, Build] = {
     "sign": _sign, "sqrt": math.sqrt, "subtract": arith.subf,
 }  # fmt: skip
 _FLOAT_FUNCTIONS: dict[str, Build] = {
-    "atan2": _real(real_functions.atan2), "cbrt": _real(real_functions.cbrt), "cosine": _real(real_functions.cos),
-    "exponential": math.exp, "exponential_minus_one": math.expm1, "log": math.log, "power": _float_power,
-    "sine": _real(real_functions.sin), "tan": _real(real_functions.tan),
+    "atan2": _real(real_functions.atan2), "cbrt": _real(real_functions.cbrt), "cosine": _real(circular_functions.cos),
+    "exponential": math.exp, "log": math.log, "power": _float_power,
+    "sine": _real(circular_functions.sin), "tan": _real(circular_functions.tan),
 }  # fmt: skip
 
 
@@ -194,6 +196,7 @@ def _logistic(x: ir.Value) -> ir.Value:
 
 
 _FLOAT_FUNCTIONS |= {
+    "exponential_minus_one": _wide_or(math.expm1, real_functions.expm1),
     "log_plus_one": _wide_or(math.log1p, real_functions.log1p),
     "logistic": _logistic,
     "remainder": _wide_or(arith.remf, real_functions.fmod),

@@ -13,8 +13,8 @@ from ..symbol_table import constant_index
 from .arithmetic import widened
 from .builders import LoweringContext, constant_of, element_type_of
 from .padding_rules import pad_by_constants
+from .reverse_rules import reversed_along
 from .scalar_body import accumulator_type, body_matches, complex_parts, scalar_body
-from .shape_rules import reversed_along
 from .signedness import as_signless, is_unsigned, reinterpret, signless
 from .slice_rules import extract_slice
 

@@ -1,4 +1,4 @@
-"""Lowering of ops that rearrange elements: reshape, broadcast, iota, reverse, concatenation."""
+"""Lowering of ops that rearrange elements: reshape, broadcast, iota, concatenation."""
 
 from __future__ import annotations
 
@@ -154,24 +154,6 @@ def index_to_element(index: ir.Value, element: ir.Type) -> ir.Value:
 def optimization_barrier(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     """Its operands: what JAX keeps apart to compute it twice (`jax.checkpoint`) costs time here and spares nothing."""
     return [ctx.cast(value, ctx.dims(result)) for value, result in zip(op.operands, op.results, strict=True)]
-
-
-@lowering("stablehlo.reverse")
-def reverse(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
-    """Each element is read at the mirrored index; upstream has no lowering where a size is dynamic."""
-    return [reversed_along(ctx, op.operands[0], list(op.attributes["dimensions"]))]
-
-
-def reversed_along(ctx: LoweringContext, value: ir.Value, axes: Sequence[int]) -> ir.Value:
-    """`value` with the order of its elements reversed along `axes`."""
-    dims = ctx.dims(value)
-    last = {axis: ctx.sizes.value(dims[axis] - 1) for axis in axes if dims[axis] != 1}
-
-    def body() -> ir.Value:
-        indices = [index_of(axis) for axis in range(len(dims))]
-        return extract(value, [arith.subi(last[i], index) if i in last else index for i, index in enumerate(indices)])
-
-    return value if not last else ctx.generic([], [], tensor_type(dims, element_type_of(value)), body)
 
 
 @lowering("stablehlo.concatenate")

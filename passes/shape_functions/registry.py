@@ -87,18 +87,10 @@ class ShapeContext:
         starts, limits = (self._values.elements(self.op.operands[index]) for index in (low, high))
         if starts is None or limits is None:
             return tuple(b - a for a, b in zip(self.sizes(low), self.sizes(high), strict=True))
-        result = []
-        for start, limit in zip(starts, limits, strict=True):
-            if isinstance(start, DimExpr) and isinstance(limit, DimExpr):
-                result.append(self.scope.simplify(limit - start))
-            elif isinstance(limit, tuple) and limit[0] == "add" and start in limit[1:] and start is not None:
-                size = limit[2] if limit[1] == start else limit[1]
-                result.append(size if isinstance(size, DimExpr) else None)
-            else:
-                result.append(None)
-        if not all(isinstance(size, DimExpr) for size in result):
+        result = [self._values.difference(limit, start) for start, limit in zip(starts, limits, strict=True)]
+        if any(difference is None or difference[1] for difference in result):
             return self.sizes(high)  # fails with the operand's number
-        return tuple(result)
+        return tuple(difference[0] for difference in result if difference is not None)
 
     def result_dims(self, index: int = 0) -> Dims:
         """The dims of result `index` as its type has them; only for static results."""

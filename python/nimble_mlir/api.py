@@ -73,9 +73,15 @@ def compile_stablehlo(source: Any, target: str = "llvm-cpu", *, options: Compile
     """
     options = options or CompileOptions()
     iree_flags(target, options)
-    program = import_stablehlo(source)
+    program = import_stablehlo(source, target, _plain_stablehlo)
     if library_ops(program.module):
         from nimble_mlir.capture.expand import expand_library_ops
 
         expand_library_ops(program.module)
     return compile_program(program, target, options)
+
+
+def _plain_stablehlo(source: str | bytes) -> bytes:
+    from nimble_mlir.capture.foreign import plain_stablehlo
+
+    return plain_stablehlo(source)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from support.tolerances import decomposition_tolerance
 
@@ -95,6 +96,24 @@ def _cholesky(harness: Any, args: Any, got: Any, expected: Any) -> str | None:
     )
 
 
+def _triangular_solve(harness: Any, args: Any, got: Any, expected: Any) -> str | None:
+    """Substitution solves a system whose elements are off by rounding (Higham, ch. 8): so much the residual may be."""
+    params = harness.params
+    dtype = np.asarray(got).dtype
+    a, b, x = _wide(args[0]), _wide(args[1]), _wide(got)
+    a = np.tril(a) if params["lower"] else np.triu(a)
+    if params["unit_diagonal"]:
+        a = a * (1 - np.eye(a.shape[-1])) + np.eye(a.shape[-1])
+    if params["conjugate_a"]:
+        a = np.conj(a)
+    if params["tranpose_a"]:  # as JAX spells it
+        a = np.swapaxes(a, -1, -2)
+    product = np.matmul if params["left_side"] else lambda left, right: np.matmul(right, left)
+    eps = float(jnp.finfo(dtype).eps)
+    scale = product(np.abs(a), np.abs(x)) + np.abs(b)
+    return _far("op(A) X", product(a, x), b, 2 * (a.shape[-1] + 1) * eps, scale)
+
+
 def _lu(harness: Any, args: Any, got: Any, expected: Any) -> str | None:
     operand = np.asarray(args[0])
     factors, pivots, permutation = _wide(got[0]), np.asarray(got[1]), np.asarray(got[2])
@@ -120,4 +139,5 @@ COMPARISONS: dict[str, Callable[[Any, Any, Any, Any], str | None]] = {
     "eigh": _eigh,
     "lu": _lu,
     "svd": _svd,
+    "triangular_solve": _triangular_solve,
 }

@@ -248,3 +248,54 @@ func.func @branches_differ(%x: tensor<?xf32> {nimble.name = "x"}, %k: tensor<i32
   }) : (tensor<i32>) -> tensor<?xf32>
   return %0 : tensor<?xf32>
 }
+
+// -----
+
+// What an assertion says is checked, and known of what follows: without it, `0 - 1` of the smallest size is no size.
+// CHECK-LABEL: func.func @asserted
+// CHECK:         "nimble.check"{{.*}}kind = "shape_assertion", message = "'x_0' must be at least 1"
+// CHECK:         "nimble.constraint"{{.*}}relation = "x_0 >= 1"
+// CHECK-NOT:     nimble.check
+// CHECK:         stablehlo.dynamic_iota {{.*}} -> tensor<?xi32, #nimble.dims<["x_0 - 1"]>>
+func.func @asserted(%x: tensor<?xf32> {nimble.name = "x"}) -> tensor<?xi32> {
+  %one = stablehlo.constant dense<1> : tensor<i32>
+  %n = stablehlo.get_dimension_size %x, dim = 0 : (tensor<?xf32>) -> tensor<i32>
+  %ok = stablehlo.compare GE, %n, %one, SIGNED : (tensor<i32>, tensor<i32>) -> tensor<i1>
+  stablehlo.custom_call @shape_assertion(%ok, %n) {error_message = "{0} must be at least 1", has_side_effect = true} : (tensor<i1>, tensor<i32>) -> ()
+  %less = stablehlo.subtract %n, %one : tensor<i32>
+  %shape = stablehlo.reshape %less : (tensor<i32>) -> tensor<1xi32>
+  %0 = stablehlo.dynamic_iota %shape, dim = 0 : (tensor<1xi32>) -> tensor<?xi32>
+  return %0 : tensor<?xi32>
+}
+
+// -----
+
+// Both sides of a barrier have the same types, also where an equality is found later.
+// CHECK-LABEL: func.func @barrier
+// CHECK:         %[[Y:.*]] = "nimble.cast"(%{{.*}}) : (tensor<?xf32, #nimble.dims<[@longer]>>) -> tensor<?xf32, #nimble.dims<[@x_0]>>
+// CHECK:         stablehlo.optimization_barrier %[[Y]] : tensor<?xf32, #nimble.dims<[@x_0]>>
+func.func @barrier(%x: tensor<?xf32> {nimble.name = "x", nimble.dims = [@x_0]}, %y: tensor<?xf32> {nimble.name = "y", nimble.dims = [@longer]}) -> tensor<?xf32> attributes {nimble.symbols = {x_0 = {}, longer = {}}} {
+  %0 = stablehlo.optimization_barrier %y : tensor<?xf32>
+  %1 = stablehlo.add %x, %0 : tensor<?xf32>
+  return %1 : tensor<?xf32>
+}
+
+// -----
+
+// A slice from where a select says: the start stays data, and cancels out of the size.
+// CHECK-LABEL: func.func @from_a_chosen_start
+// CHECK:         stablehlo.real_dynamic_slice {{.*}} -> tensor<3xf32>
+func.func @from_a_chosen_start(%x: tensor<?xf32> {nimble.name = "x"}, %i: tensor<i32>) -> tensor<?xf32> {
+  %zero = stablehlo.constant dense<0> : tensor<i32>
+  %three = stablehlo.constant dense<3> : tensor<i32>
+  %one = stablehlo.constant dense<1> : tensor<1xi32>
+  %n = stablehlo.get_dimension_size %x, dim = 0 : (tensor<?xf32>) -> tensor<i32>
+  %negative = stablehlo.compare LT, %i, %zero, SIGNED : (tensor<i32>, tensor<i32>) -> tensor<i1>
+  %from_end = stablehlo.add %i, %n : tensor<i32>
+  %start = stablehlo.select %negative, %from_end, %i : tensor<i1>, tensor<i32>
+  %end = stablehlo.add %start, %three : tensor<i32>
+  %low = stablehlo.reshape %start : (tensor<i32>) -> tensor<1xi32>
+  %high = stablehlo.reshape %end : (tensor<i32>) -> tensor<1xi32>
+  %0 = stablehlo.real_dynamic_slice %x, %low, %high, %one : (tensor<?xf32>, tensor<1xi32>, tensor<1xi32>, tensor<1xi32>) -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}

@@ -19,7 +19,7 @@ __all__ = ["CHLO_PREFIX", "replace_chlo"]
 CHLO_PREFIX = "nimble.chlo."
 
 # Elementwise functions that IREE computes well and faster than their expansions, by the element types for which it does.
-KEPT: dict[str, tuple[str, ...]] = {"erf": ("bf16", "f16", "f32"), "erfc": ("bf16", "f16", "f32")}
+KEPT: dict[str, tuple[str, ...]] = {"erf": ("bf16", "f16", "f32")}
 
 # Not elementwise.
 _STRUCTURAL = ("ragged_dot", "scan", "top_k")

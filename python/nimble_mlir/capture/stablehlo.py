@@ -25,6 +25,8 @@ def to_portable_artifact(module: Any, reader_version: str) -> bytes:
     """Rewrites `module` in place and serializes it for a reader that knows StableHLO up to `reader_version`."""
     with module.context:
         for op in list(everything(module.operation)):
+            for name in [name for name in op.attributes if name.startswith("sdy.")]:
+                del op.attributes[name]
             rewrite = _REWRITES.get(op.name.partition(".")[0])
             if rewrite is not None:
                 rewrite(op)

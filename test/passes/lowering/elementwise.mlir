@@ -85,14 +85,6 @@ func.func @complex_bits(%x: tensor<4x2xcomplex<f32>>) -> tensor<4xcomplex<f64>> 
 
 // -----
 
-func.func @not_held(%x: tensor<4xi4>) -> tensor<4xi4> {
-  // expected-error@+1 {{'stablehlo.add' on i4: IREE cannot compute with such elements}}
-  %0 = stablehlo.add %x, %x : tensor<4xi4>
-  return %0 : tensor<4xi4>
-}
-
-// -----
-
 // CHECK-LABEL: func.func @barrier
 // CHECK-SAME:    %[[X:[^:]*]]: tensor<4xf32>
 // CHECK-SAME:    %[[Y:[^:]*]]: tensor<2xf32>

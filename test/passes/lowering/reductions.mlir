@@ -26,15 +26,56 @@ func.func @pair(%x: tensor<?x?xf32> {nimble.dims = [@b, @s]}, %k: tensor<?x?xi32
 // Narrow floats accumulate in f32 and are rounded once.
 // CHECK-LABEL: func.func @narrow
 // CHECK:         %[[ACC:.*]] = linalg.generic
-// CHECK-SAME:      iterator_types = ["parallel", "reduction"]
+// CHECK-SAME:      iterator_types = ["reduction", "parallel"]
 // CHECK:           %[[WIDE:.*]] = arith.extf %{{.*}} : bf16 to f32
 // CHECK:           arith.addf %{{.*}}, %[[WIDE]] : f32
 // CHECK:         linalg.generic {{.*}} ins(%[[ACC]]
 // CHECK:           arith.truncf %{{.*}} : f32 to bf16
 func.func @narrow(%x: tensor<?x?xbf16> {nimble.dims = [@b, @s]}) -> tensor<?xbf16> attributes {nimble.symbols = {b = {min = 1}, s = {min = 1}}} {
   %zero = stablehlo.constant dense<0.0> : tensor<bf16>
-  %0 = stablehlo.reduce(%x init: %zero) applies stablehlo.add across dimensions = [1] : (tensor<?x?xbf16>, tensor<bf16>) -> tensor<?xbf16>
+  %0 = stablehlo.reduce(%x init: %zero) applies stablehlo.add across dimensions = [0] : (tensor<?x?xbf16>, tensor<bf16>) -> tensor<?xbf16>
   return %0 : tensor<?xbf16>
+}
+
+// -----
+
+// Rows of dynamic length: four vectors of partial results, then one, then the elements that are left.
+// CHECK-LABEL: func.func @rows
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<?x?x?xbf16
+// CHECK:         tensor.collapse_shape %[[X]] {{\[\[}}0], [1, 2]]
+// CHECK:         "nimble.kernel"
+// CHECK:           scf.if
+// CHECK:             scf.for {{.*}} -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)
+// CHECK-COUNT-4:       arith.addf %{{.*}} : vector<16xf32>
+// CHECK:             scf.for {{.*}} -> (vector<16xf32>)
+// CHECK:             vector.extract %{{.*}}[15]
+// CHECK:           scf.for {{.*}} -> (f32)
+// CHECK:             arith.extf %{{.*}} : bf16 to f32
+// CHECK:           arith.truncf %{{.*}} : f32 to bf16
+func.func @rows(%x: tensor<?x?x?xbf16> {nimble.dims = [@b, @s, @t]}) -> tensor<?xbf16> attributes {nimble.symbols = {b = {}, s = {}, t = {}}} {
+  %zero = stablehlo.constant dense<0.0> : tensor<bf16>
+  %0 = stablehlo.reduce(%x init: %zero) applies stablehlo.add across dimensions = [1, 2] : (tensor<?x?x?xbf16>, tensor<bf16>) -> tensor<?xbf16>
+  return %0 : tensor<?xbf16>
+}
+
+// -----
+
+// Not where the operand is larger than all that it is computed from: it would have to be held.
+// CHECK-LABEL: func.func @products
+// CHECK-NOT:     "nimble.kernel"
+// CHECK:         linalg.generic {{.*}} iterator_types = ["parallel", "reduction"]
+func.func @products(%x: tensor<?xf32> {nimble.name = "x"}, %y: tensor<?xf32> {nimble.name = "y"}) -> tensor<?xf32> {
+  %b = stablehlo.get_dimension_size %x, dim = 0 : (tensor<?xf32>) -> tensor<i32>
+  %s = stablehlo.get_dimension_size %y, dim = 0 : (tensor<?xf32>) -> tensor<i32>
+  %b1 = stablehlo.reshape %b : (tensor<i32>) -> tensor<1xi32>
+  %s1 = stablehlo.reshape %s : (tensor<i32>) -> tensor<1xi32>
+  %shape = stablehlo.concatenate %b1, %s1, dim = 0 : (tensor<1xi32>, tensor<1xi32>) -> tensor<2xi32>
+  %0 = stablehlo.dynamic_broadcast_in_dim %x, %shape, dims = [0] : (tensor<?xf32>, tensor<2xi32>) -> tensor<?x?xf32>
+  %1 = stablehlo.dynamic_broadcast_in_dim %y, %shape, dims = [1] : (tensor<?xf32>, tensor<2xi32>) -> tensor<?x?xf32>
+  %2 = stablehlo.multiply %0, %1 : tensor<?x?xf32>
+  %low = stablehlo.constant dense<0xFF800000> : tensor<f32>
+  %3 = stablehlo.reduce(%2 init: %low) applies stablehlo.maximum across dimensions = [1] : (tensor<?x?xf32>, tensor<f32>) -> tensor<?xf32>
+  return %3 : tensor<?xf32>
 }
 
 // -----

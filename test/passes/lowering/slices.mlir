@@ -40,16 +40,31 @@ func.func @static_slice(%x: tensor<8xf32>) -> tensor<3xf32> {
 
 // -----
 
+// Rows are copied from the mirrored ones; where the last dimension is reversed, vectors are.
 // CHECK-LABEL: func.func @reverse
-// CHECK-SAME:    %[[X:[^:]*]]: tensor<?x4xf32
+// CHECK:         "nimble.kernel"
+// CHECK:           %[[MIRRORED:.*]] = arith.subi
+// CHECK:           vector.transfer_read %{{.*}}[%[[MIRRORED]], %{{.*}}]
+// CHECK-NOT:       vector.shuffle
+// CHECK:         "nimble.kernel"
+// CHECK:           vector.shuffle %[[V:.*]], %[[V]] [15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
+func.func @reverse(%x: tensor<?x4xf32>) -> (tensor<?x4xf32>, tensor<?x4xf32>) {
+  %0 = stablehlo.reverse %x, dims = [0] : tensor<?x4xf32>
+  %1 = stablehlo.reverse %x, dims = [1] : tensor<?x4xf32>
+  return %0, %1 : tensor<?x4xf32>, tensor<?x4xf32>
+}
+
+// -----
+
+// Few elements are read by a generic.
+// CHECK-LABEL: func.func @reverse_few
 // CHECK:         linalg.generic
 // CHECK-DAG:       %[[I:.*]] = linalg.index 0
-// CHECK-DAG:       %[[J:.*]] = linalg.index 1
 // CHECK:           %[[MIRRORED:.*]] = arith.subi %{{.*}}, %[[I]]
-// CHECK:           tensor.extract %[[X]][%[[MIRRORED]], %[[J]]]
-func.func @reverse(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
-  %0 = stablehlo.reverse %x, dims = [0] : tensor<?x4xf32>
-  return %0 : tensor<?x4xf32>
+// CHECK:           tensor.extract %{{.*}}[%[[MIRRORED]]]
+func.func @reverse_few(%x: tensor<8xf32>) -> tensor<8xf32> {
+  %0 = stablehlo.reverse %x, dims = [0] : tensor<8xf32>
+  return %0 : tensor<8xf32>
 }
 
 // -----

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -39,6 +41,24 @@ def draw(rng, shape, dtype):
 
 def adjoint(a):
     return np.conj(np.swapaxes(a, -1, -2))
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_triangular_systems_of_16_bits_are_solved_in_32_and_rounded_once(dtype):
+    n, k = nm.dims("n, k")
+
+    def solve(a, b):
+        return jax.lax.linalg.triangular_solve(a, b, left_side=True, lower=True)
+
+    module = nm.compile(solve, (nm.spec((n, n), dtype), nm.spec((n, k), dtype)))
+    rng = np.random.default_rng(0)
+    for rows, columns in ((1, 1), (5, 2), (17, 3)):
+        a = (draw(rng, (rows, rows), np.float32) + 4 * np.eye(rows)).astype(dtype)
+        b = draw(rng, (rows, columns), np.float32).astype(dtype)
+        got = module(a, b)
+        assert got.dtype == dtype
+        exact = np.linalg.solve(np.tril(a.astype(np.float64)), b.astype(np.float64))
+        np.testing.assert_allclose(got.astype(np.float64), exact, rtol=float(jnp.finfo(dtype).eps), atol=1e-5)
 
 
 @pytest.mark.parametrize(("type_", "dtype"), [("f32", np.float32), ("complex<f64>", np.complex128)])

@@ -167,3 +167,23 @@ def gathers_of_runs(table, at, rows, columns, batch, blocks):
         "merged": [blocks[at], jnp.take(blocks, at, axis=0, fill_value=5), blocks[at, 1]],
         "windows": jax.vmap(lambda i: lax.dynamic_slice(table, (i, 0), (1, table.shape[1])))(at),
     }
+
+
+@program(
+    "b, s, t",
+    lambda b, s, t: (
+        nm.spec((b, s, t), f32),
+        nm.spec((b, t), jnp.uint16),
+        nm.spec((t,), bf16),
+        nm.spec((b, s), boolean),
+    ),
+    "exact",
+    run_at_most={"b": 4, "s": 7, "t": 100},
+)
+def reversals(x, v, h, flags):
+    """Rows shorter and longer than vectors, from either end."""
+    return {
+        "rows": [x[::-1], x[:, ::-1], v[::-1], flags[::-1]],
+        "elements": [x[..., ::-1], v[:, ::-1], h[::-1], flags[:, ::-1]],
+        "both": [jnp.flip(x), x[::-1, :, ::-1]],
+    }

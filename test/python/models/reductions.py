@@ -112,3 +112,43 @@ def pads(x, z, w):
         "by_its_size": lax.pad(x, x[0, 0], ((0, x.shape[0], 0), (x.shape[1], 0, 0))),
         "modes": [jnp.pad(x, 1, mode="edge"), jnp.pad(w, (0, 2))],
     }
+
+
+@program("n", lambda n: (nm.spec((n, 4), f32), nm.spec((4,), f32)), "contraction", run_at_most={"n": 67})
+def read_along_both_dimensions(x, w):
+    # Each result of a reduction meets itself: by rows and by columns.
+    squares, products, best = (x * x).sum(1), x @ w, jnp.argmax(x, 1)
+    distances = squares[:, None] + squares[None] - 2 * x @ x.T
+    again = (x * x).sum(1)[:, None] - (x * x).sum(1, keepdims=True).T
+    return distances, again, products[:, None] - products, best[:, None] == best[None], jnp.maximum(again, 0).sum(0)
+
+
+@program(
+    "b, s, t",
+    lambda b, s, t: (nm.spec((b, s), f32), nm.spec((b, s, t), f16), nm.spec((b, s), i8), nm.spec((b, s), u8),
+                     nm.spec((t,), f32)),
+    "reduction",
+    contents={"x": floats(-2, 2), "h": floats(0, 1), "k": integers(-3, 4), "v": integers(0, 256)},
+    run_at_most={"b": 5, "s": 330, "t": 4},
+)  # fmt: skip
+def reductions_of_rows(x, h, k, v, y):
+    """Rows shorter than a vector, of some vectors, and with elements left over."""
+
+    def reduced(value, init, computation):
+        return lax.reduce(value, np.asarray(init, value.dtype), computation, (1,))
+
+    return {
+        "sum": [
+            x.sum(1),
+            x.sum(),
+            reduced(k, 0, lax.add),
+            reduced(v, 0, lax.add),
+            (x - x.mean(1, keepdims=True)).var(1),
+        ],
+        "product": [reduced(1 + x / 100, 1, lax.mul), reduced(k, 1, lax.mul)],
+        "extremes": [x.max(1), x.min(), k.max(1), k.min(1), v.max(1), v.min(1), x.at[0, 0].set(jnp.nan).max(1)],
+        "bits": [reduced(k, -1, lax.bitwise_and), reduced(v, 0, lax.bitwise_or), reduced(v, 0, lax.bitwise_xor)],
+        "two_dimensions": [h.max((1, 2)), h.astype(f32).sum((1, 2)), h.astype(f32).sum((0, 1))],
+        "exponentials": [jnp.exp(x - x.max(1, keepdims=True)).sum(1), jnp.log(jnp.exp(x).sum())],
+        "differences": [((x[:, :, None] - y) ** 2).sum(2), abs(x[0][:, None] - y).max(1)],
+    }

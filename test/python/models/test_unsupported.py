@@ -18,7 +18,6 @@ FUNCTIONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "eig": ("'eig' of float32", lambda x: jnp.linalg.eigvals(x[:2, :2])),
     "schur": ("'schur' of float32", lambda x: jax.scipy.linalg.schur(x[:2, :2])),
     "hessenberg": ("'hessenberg' of float32", lambda x: jax.scipy.linalg.hessenberg(x[:2, :2])),
-    "element type": ("f8E4M3B11FNUZ", lambda x: x.astype(jnp.float8_e4m3b11fnuz) + 1),
 }
 
 

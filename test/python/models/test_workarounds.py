@@ -15,7 +15,7 @@ from jax import lax
 import nimble_mlir as nm
 from nimble_mlir.driver.iree import compiler_path
 from nimble_mlir.driver.options import CompileOptions, iree_flags
-from nimble_mlir.passes import emit_iree, kernel_dispatch
+from nimble_mlir.passes import emit_iree, kernel_dispatch, legalize_to_linalg
 from nimble_mlir.passes.lowering import contraction_rules
 
 # A product whose left operand is computed elementwise, contracted over a dynamic size.
@@ -155,3 +155,18 @@ def test_iree_tiles_batches_of_dynamic_depth_wrongly(monkeypatch: pytest.MonkeyP
     tiled = nm.compile(mixed, specs)
     errors = [np.abs(tiled(x) - mixed(x)).max() for x in (*inputs, *inputs)]
     assert max(errors) > 1, "mended: passes/data_tiling.py can go"
+
+
+def test_iree_reads_what_other_workgroups_have_yet_to_compute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sum that is fused with an op that reads it by rows and by columns, without the buffer of crosswise.py."""
+    (n,) = nm.dims("n")
+
+    def pairs(x: jax.Array) -> jax.Array:
+        sums = x.sum(1)
+        return sums[:, None] + sums[None]
+
+    monkeypatch.setattr(legalize_to_linalg, "read_crosswise", lambda value: False)
+    module = nm.compile(pairs, (nm.spec((n, 4), jnp.float32),))
+    x = np.random.default_rng(0).random((40, 4), np.float32)
+    mended = "mended: passes/lowering/crosswise.py and the cse before nimble-legalize-to-linalg can go"
+    assert not np.allclose(module(x), pairs(x)), mended

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import ml_dtypes
 import numpy as np
 import pytest
 from runtime_programs import DTYPES
@@ -77,14 +76,8 @@ def test_numpy_subclass_and_memmap(module: Get, tmp_path: Path) -> None:
     assert type(echo(x.view(Derived))) is np.ndarray
 
 
-def test_four_bit_integers(module: Get) -> None:
-    x = np.arange(-4, 4).reshape(2, 4)
-    same(module("numbers").widen(x.astype(ml_dtypes.int4)), x.astype(np.int32))
-    same(module("numbers").narrow(x.astype(np.int32)), x.astype(ml_dtypes.int4))
-
-
 def test_dtypes_that_iree_lacks() -> None:
-    for name in ("int2", "float4_e2m1fn", "float128", "str"):
+    for name in ("float128", "str"):
         with pytest.raises(LoadError, match=f"^dtype {name} cannot be passed to the IREE runtime$"):
             dtype_of(name)
 

@@ -23,10 +23,10 @@ from .svd import svd
 from .triangular_solve import triangular_solve
 from .tridiagonal import tridiagonal, tridiagonal_solve
 
-__all__ = ["ALGORITHMS"]
+__all__ = ["ALGORITHMS", "cholesky_of_triangle"]
 
 
-def _cholesky(a: Any) -> Any:
+def cholesky_of_triangle(a: Any) -> Any:
     """JAX's primitive leaves the elements above the diagonal as LAPACK does: those of the operand, NaN if it fails."""
     factor = cholesky(a)
     return jnp.where((rows(a.shape[-1]) >= cols(a.shape[-1])) | jnp.isnan(factor), factor, a)
@@ -46,7 +46,7 @@ def _tridiagonal_solve(dl: Any, d: Any, du: Any, b: Any, *, perturb_singular: bo
 
 # name of the primitive → (algorithm, whether the primitive has several results)
 ALGORITHMS: dict[str, tuple[Callable[..., Any], bool]] = {
-    "cholesky": (over_batches(_cholesky, [2]), False),
+    "cholesky": (over_batches(cholesky_of_triangle, [2]), False),
     "cholesky_update": (cholesky_update, False),
     "eigh": (over_batches(eigh, [2]), True),
     "fft": (_fft, False),

@@ -6,9 +6,9 @@ from typing import Any
 
 from . import ALGORITHMS
 
-__all__ = ["refusal"]
+__all__ = ["NO_ALGORITHM", "refusal"]
 
-_NO_ALGORITHM = {
+NO_ALGORITHM = {
     "eig": "jnp.linalg.eigh has eigenvalues of symmetric and Hermitian matrices, jnp.linalg.svd singular values",
     "schur": "jnp.linalg.eigh has the Schur form of symmetric and Hermitian matrices",
     "hessenberg": "jax.lax.linalg.tridiagonal reduces symmetric and Hermitian matrices, jnp.linalg.qr triangularizes others",
@@ -16,8 +16,11 @@ _NO_ALGORITHM = {
 
 _DTYPES = frozenset({"float32", "float64", "complex64", "complex128"})
 
-# Algorithms that take integers.
-_OF_INTEGERS = frozenset({"lu_pivots_to_permutation"})
+# Further dtypes that an algorithm takes: those that JAX has it for on the CPU.
+_MORE_DTYPES = {
+    "lu_pivots_to_permutation": frozenset({"int32"}),
+    "triangular_solve": frozenset({"bfloat16", "float16"}),
+}
 
 
 def refusal(eqn: Any) -> str | None:
@@ -28,13 +31,13 @@ def refusal(eqn: Any) -> str | None:
 
 def _advice(eqn: Any) -> str | None:
     name, params = eqn.primitive.name, eqn.params
-    if name in _NO_ALGORITHM:
-        return _NO_ALGORITHM[name]
+    if name in NO_ALGORITHM:
+        return NO_ALGORITHM[name]
     if name not in ALGORITHMS:
         return None
     if name == "fft" and not all(isinstance(length, int) for length in params["fft_lengths"]):
         return "the length of a transform must be constant; pad or cut the axis to one"
-    if name not in _OF_INTEGERS and str(eqn.invars[0].aval.dtype) not in _DTYPES:
+    if str(eqn.invars[0].aval.dtype) not in _DTYPES | _MORE_DTYPES.get(name, frozenset()):
         return "convert to float32"
     if name in ("eigh", "svd") and not _is_whole(params["subset_by_index"], eqn.invars[0].aval.shape[-2:]):
         return "compute all values and take the part by a slice"

@@ -24,15 +24,19 @@ def triangular_solve(
     `(..., k, n)`.
 
     Column-oriented substitution (Golub & Van Loan, Matrix Computations, 4th ed., Algorithms 3.1.3 and 3.1.4): every case
-    is turned into op(A) = A on the left, forward for lower and backward for upper triangles.
+    is turned into op(A) = A on the left, forward for lower and backward for upper triangles. Floats of 16 bits are solved
+    in float32 and rounded once.
     """
+    dtype = b.dtype
+    if jnp.finfo(dtype).bits == 16:
+        a, b = a.astype(jnp.float32), b.astype(jnp.float32)
     if conjugate_a:
         a = jnp.conj(a)
     if transpose_a == left_side:
         a = transpose(a)
         lower = not lower
     x = _substitute(a, b if left_side else transpose(b), lower=lower, unit_diagonal=unit_diagonal)
-    return x if left_side else transpose(x)
+    return (x if left_side else transpose(x)).astype(dtype)
 
 
 def _substitute(a: jax.Array, b: jax.Array, *, lower: bool, unit_diagonal: bool) -> jax.Array:
