@@ -1,5 +1,6 @@
 """The nimble MLIR dialect, defined in Python over IRDL, and builders for the IREE ops that the last pass emits."""
 
+from .buffer_views import BufferView, ExportOp, ImportOp, ViewSizeOp
 from .constants import ConstantOp
 from .core import (
     DYNAMIC,
@@ -24,13 +25,16 @@ __all__ = [
     "BindOp",
     "Binding",
     "BroadcastInDimOp",
+    "BufferView",
     "CastOp",
     "CheckOp",
     "ConstantOp",
     "ConstraintOp",
     "Dims",
     "DynamicReduceWindowOp",
+    "ExportOp",
     "GatherOp",
+    "ImportOp",
     "IotaOp",
     "KernelOp",
     "KernelYieldOp",
@@ -44,6 +48,7 @@ __all__ = [
     "TieShapeOp",
     "UnbindOp",
     "VerifyError",
+    "ViewSizeOp",
     "YieldOp",
     "attr_to_dim",
     "bounds_to_attr",

@@ -13,6 +13,7 @@ from nimble_mlir.errors import CaptureError
 from nimble_mlir.mlir import arith, ir, tensor
 
 from .base import ModulePass, entry_functions, fail
+from .defined_sizes import define_sizes, defined_symbols
 from .lowering.signedness import is_unsigned, reinterpret, signless
 from .resolve_dims import SIZE_SOURCE
 from .signature import EntrySignature, erase_arguments, read_signature, state_signature
@@ -57,7 +58,12 @@ def _bind(function: Any) -> None:
         for argument in signature.arguments:
             if argument.values:
                 _replace_uses(uses[argument.position], block.arguments[argument.position], argument.values, values)
+        # First of all: what a custom call defines is used through a variable of JAX's, like the sizes of the arguments.
+        variables = {symbol: block.arguments[position] for position, symbol in signature.dimension_variables.items()}
+        define_sizes(function, {symbol: value for symbol, value in variables.items() if symbol not in values})
         for position, symbol in signature.dimension_variables.items():
+            if symbol not in values:
+                continue
             variable = block.arguments[position]
             element = variable.type.element_type
             scalar = arith.index_cast(element, values[symbol])
@@ -75,8 +81,9 @@ def _solve(function: Any) -> tuple[EntrySignature, Plan]:
     except ValueError as error:  # attributes that contradict the types or each other
         raise fail(function, f"the signature of '@{function.name.value}' is malformed: {error}") from None
     solved = {step.symbol for step in plan.steps}
+    defined = defined_symbols(function)
     for symbol in signature.dimension_variables.values():
-        if symbol not in solved:
+        if symbol not in solved and symbol not in defined:
             raise fail(function, f"no argument determines the dimension variable '{symbol}'", CaptureError)
     for constraint in signature.constraints:
         for symbol in sorted(constraint.symbols - solved):

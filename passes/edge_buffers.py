@@ -10,9 +10,11 @@ test/python/models/test_workarounds.py has both programs, and fails when IREE ha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+from nimble_mlir.dialects import BufferView
 from nimble_mlir.mlir import arith, ir, linalg
 
 from .regions import terminator
@@ -50,6 +52,9 @@ def copy_duplicates(op: Any) -> None:
         seen: list[Any] = []
         for index in range(first, len(edge.operands)):
             value = edge.operands[index]
+            if isinstance(value.type, BufferView):
+                _copy_exported(value, edge == op, seen)
+                continue
             # All that goes over an edge has a tie, unless upstream's canonicalization has put a cast behind it.
             if isinstance(value.owner, ir.Block) or value.owner.name != "nimble.tie_shape":
                 continue
@@ -59,6 +64,21 @@ def copy_duplicates(op: Any) -> None:
                 continue
             with ir.InsertionPoint(edge), edge.location:
                 edge.operands[index] = _copy(value)
+
+
+def _copy_exported(view: ir.Value, is_first: bool, seen: list[Any]) -> None:
+    """Copies the tensor of a view that is exported for this edge, where the edge has it already: IREE makes one view of
+    two exports of one tensor."""
+    if isinstance(view.owner, ir.Block) or view.owner.name != "nimble.export":
+        return
+    export = view.owner.operation
+    value, *sizes = export.operands
+    key = _buffer_type(value.type) if is_first else _source(value)
+    if key not in seen:
+        seen.append(key)
+        return
+    with ir.InsertionPoint(export), export.location:
+        export.operands[0] = _copied(value, sizes)
 
 
 def _buffer_type(type_: ir.RankedTensorType) -> tuple[ir.Type, int | None]:
@@ -78,19 +98,27 @@ def _source(value: ir.Value) -> ir.Value:
 def _copy(value: ir.Value) -> ir.Value:
     """The same elements in another buffer, behind a tie of its own."""
     tie = value.owner.operation
+    sizes = list(tie.operands)[1:]
+    attributes = {name: tie.attributes[name] for name in tie.attributes}
+    operands = [_copied(value, sizes), *sizes]
+    return ir.Operation.create(
+        "nimble.tie_shape", results=[value.type], operands=operands, attributes=attributes
+    ).result
+
+
+def _copied(value: ir.Value, sizes: Sequence[ir.Value]) -> ir.Value:
+    """The same elements in another buffer; `sizes` are the dynamic ones. Nothing can tell that they are the same."""
     type_ = value.type
     i1 = ir.IntegerType.get_signless(1)
     always = barrier(arith.constant(i1, 1))
-    out = ir.Operation.create("tensor.empty", results=[type_], operands=list(tie.operands)[1:]).result
+    out = ir.Operation.create("tensor.empty", results=[type_], operands=list(sizes)).result
     identity = ir.AffineMapAttr.get(ir.AffineMap.get_identity(type_.rank))
     parallel = [ir.Attribute.parse("#linalg.iterator_type<parallel>")] * type_.rank
     copy = linalg.GenericOp([type_], [value], [out], ir.ArrayAttr.get([identity] * 2), ir.ArrayAttr.get(parallel))
     block = copy.regions[0].blocks.append(type_.element_type, type_.element_type)
     with ir.InsertionPoint(block):
         linalg.YieldOp([arith.select(always, block.arguments[0], _zero(type_.element_type))])
-    attributes = {name: tie.attributes[name] for name in tie.attributes}
-    operands = [copy.results[0], *list(tie.operands)[1:]]
-    return ir.Operation.create("nimble.tie_shape", results=[type_], operands=operands, attributes=attributes).result
+    return copy.results[0]
 
 
 def _zero(element: ir.Type) -> ir.Value:

@@ -19,6 +19,7 @@ from .base import ModulePass, entry_functions, functions
 from .data_tiling import choose_data_tiling
 from .edge_buffers import APART, barrier, copy_duplicates
 from .host_branches import to_branches
+from .iree_views import emit_views
 from .kernel_dispatch import emit_kernels
 from .regions import statements
 from .resolve_dims import SIZE_SOURCE
@@ -63,6 +64,7 @@ class EmitIree(ModulePass):
                 copy_duplicates(op)
             for op in statements(function):
                 _emit(op)
+            emit_views(function)
             emit_kernels(function.operation)
             choose_data_tiling(function)
             _drop_attributes(function)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nimble_mlir.dialects import is_dynamic, tensor_type
-from nimble_mlir.dims import DimExpr
+from nimble_mlir.dims import Constraint, DimExpr
 from nimble_mlir.errors import UnsupportedOpError
 from nimble_mlir.mlir import arith, ir
 
@@ -52,6 +52,7 @@ class _Inference:
         self.table = SymbolTable(function)
         self.values = ShapeValues(self.table.scope)
         self.builder = DimBuilder(function.entry_block, self.table.values)
+        self.checked: list[tuple[ir.Block, Constraint]] = []  # what is checked where it is needed
 
     def run(self) -> None:
         if "nimble.bound" in self.function.attributes:
@@ -110,6 +111,8 @@ class _Inference:
             self._with_stated(context, result.type, dims)
             for result, dims in zip(op.results, function.infer(context), strict=True)
         ]
+        for dims in inferred:
+            context.not_negative(tuple(dims))
         for requirement in context.requirements:
             self._require(op, requirement)
         for result, dims in zip(op.results, inferred, strict=True):
@@ -131,15 +134,34 @@ class _Inference:
         return result
 
     def _require(self, op: Any, requirement: Requirement) -> None:
-        """Emits the check that `requirement` holds, in the entry block, and relies on it from here on."""
+        """Emits the check that `requirement` holds, where its sizes are known, and relies on it from here on.
+
+        What a loop or a branch needs of a size that was defined before it, and that may be 0, is checked where it is
+        needed, each time: a loop over nothing, or the other branch, is well without."""
         constraint, text = requirement.constraint, requirement.message
+        if constraint.kind == ">=" and self.builder.is_defined_around(constraint.symbols, op.block):
+            self._check_in_place(op, requirement)
+            return
         with self.builder.insertion([constraint.lhs, constraint.rhs]) as (lhs, rhs), op.location:
-            where = location_text(op.location)
-            holds = arith.cmpi(_PREDICATES[constraint.kind], lhs, rhs)
-            check(holds, requirement.kind, f"{text} ({where})" if where else text)
+            _check(op, requirement, lhs, rhs)
             state(constraint, self.table.values)
         try:
             self.table.constrain(constraint)
         except ValueError as error:
             raise fail(op, f"{text}: {error}") from None
         self.values.scope = self.table.scope
+
+    def _check_in_place(self, op: Any, requirement: Requirement) -> None:
+        known = (op.block, requirement.constraint)
+        if known in self.checked:
+            return
+        self.checked.append(known)
+        lhs, rhs = self.builder.values([requirement.constraint.lhs, requirement.constraint.rhs])
+        with ir.InsertionPoint(op), op.location:
+            _check(op, requirement, lhs, rhs)
+
+
+def _check(op: Any, requirement: Requirement, lhs: ir.Value, rhs: ir.Value) -> None:
+    where = location_text(op.location)
+    holds = arith.cmpi(_PREDICATES[requirement.constraint.kind], lhs, rhs)
+    check(holds, requirement.kind, f"{requirement.message} ({where})" if where else requirement.message)

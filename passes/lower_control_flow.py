@@ -16,6 +16,7 @@ from .edge_buffers import APART, edges
 from .host_values import HostValues, as_tensor
 from .lowering.signedness import is_unsigned, reinterpret, signless
 from .regions import CONTROL_FLOW, statements, terminator
+from .size_edges import Edge, arrive, state_view_sizes
 from .symbol_table import DimBuilder, SymbolTable, constant_index
 
 __all__ = ["LowerControlFlow"]
@@ -45,6 +46,7 @@ class LowerControlFlow(ModulePass):
         for function in entry_functions(module):
             _lower_block(function.entry_block, HostValues())
             sizes = DimBuilder(function.entry_block, SymbolTable(function).values)
+            state_view_sizes(function, sizes)
             for op in statements(function):
                 if op.name in CONTROL_FLOW:
                     _tie_shapes(op, sizes)
@@ -188,13 +190,14 @@ def _lower_for(op: Any, counter: _Counter, known: HostValues) -> Any:
     first, bound = _scalar(op.operands[counter.index], known), _scalar(counter.bound, known)
     limits = [_to_index(scalar, element) for scalar in (first, bound)]
     others = [index for index in range(len(op.operands)) if index != counter.index]
+    edge = Edge(op)
     loop = ir.Operation.create(
         "scf.for",
-        results=[op.results[index].type for index in others],
-        operands=[*limits, constant_index(1), *[op.operands[index] for index in others]],
+        results=[edge.types[index] for index in others],
+        operands=[*limits, constant_index(1), *edge.leave([op.operands[index] for index in others], others)],
         regions=1,
     )
-    block = _append_block(loop.regions[0], [ir.IndexType.get(), *[op.results[index].type for index in others]])
+    block = _append_block(loop.regions[0], [ir.IndexType.get(), *[edge.types[index] for index in others]])
     with ir.InsertionPoint(block):
         cast = arith.index_castui if is_unsigned(element) else arith.index_cast
         count = cast(signless(element), block.arguments[0])
@@ -204,7 +207,7 @@ def _lower_for(op: Any, counter: _Counter, known: HostValues) -> Any:
     arguments.insert(counter.index, tensor_count)
     yielded = _move(body, block, arguments)
     with ir.InsertionPoint(block):
-        ir.Operation.create("scf.yield", operands=[yielded[index] for index in others])
+        ir.Operation.create("scf.yield", operands=edge.leave([yielded[index] for index in others], others))
     # The counter ends at the bound, or where it began if that is beyond it.
     largest = arith.maxui if is_unsigned(element) else arith.maxsi
     last = largest(first, bound)
@@ -216,8 +219,9 @@ def _lower_for(op: Any, counter: _Counter, known: HostValues) -> Any:
 
 
 def _lower_while(op: Any) -> Any:
-    types = [result.type for result in op.results]
-    loop = ir.Operation.create("scf.while", results=types, operands=list(op.operands), regions=2)
+    edge = Edge(op)
+    types = edge.types
+    loop = ir.Operation.create("scf.while", results=types, operands=edge.leave(list(op.operands)), regions=2)
     cond, body = (region.blocks[0] for region in op.regions)
     before, after = (_append_block(region, types) for region in loop.regions)
     (condition,) = _move(cond, before, before.arguments)
@@ -225,12 +229,13 @@ def _lower_while(op: Any) -> Any:
         ir.Operation.create("scf.condition", operands=[tensor.extract(condition, []), *before.arguments])
     yielded = _move(body, after, after.arguments)
     with ir.InsertionPoint(after):
-        ir.Operation.create("scf.yield", operands=yielded)
+        ir.Operation.create("scf.yield", operands=edge.leave(yielded))
     return _replace(op, loop)
 
 
 def _if(op: Any, known: HostValues) -> Any:
-    return _replace(op, _scf_if(op, _scalar(op.operands[0], known), *_emitters(op)))
+    edge = Edge(op)
+    return _replace(op, _scf_if(edge, _scalar(op.operands[0], known), *_emitters(op, edge)))
 
 
 def _case(op: Any, known: HostValues) -> Any:
@@ -240,7 +245,8 @@ def _case(op: Any, known: HostValues) -> Any:
     shape cleanup").
     """
     index = _scalar(op.operands[0], known)
-    branches = _emitters(op)
+    edge = Edge(op)
+    branches = _emitters(op, edge)
 
     def select(position: int) -> Any:
         def rest(block: ir.Block) -> None:
@@ -249,11 +255,10 @@ def _case(op: Any, known: HostValues) -> Any:
 
         chosen = arith.cmpi(_EQ, index, arith.constant(index.type, position))
         last = position + 2 >= len(branches)
-        return _scf_if(op, chosen, branches[position], branches[-1] if last else rest)
+        return _scf_if(edge, chosen, branches[position], branches[-1] if last else rest)
 
     if len(branches) == 1:
-        types = [result.type for result in op.results]
-        new = ir.Operation.create("scf.execute_region", results=types, regions=1)
+        new = ir.Operation.create("scf.execute_region", results=edge.types, regions=1)
         branches[0](_append_block(new.regions[0], []))
         return _replace(op, new)
     return _replace(op, select(0))
@@ -262,23 +267,22 @@ def _case(op: Any, known: HostValues) -> Any:
 Emit = Callable[[ir.Block], None]
 
 
-def _emitters(op: Any) -> list[Emit]:
+def _emitters(op: Any, edge: Edge) -> list[Emit]:
     """For each branch a function that moves it into a block."""
 
     def emitter(source: ir.Block) -> Emit:
         def emit(block: ir.Block) -> None:
             yielded = _move(source, block, [])
             with ir.InsertionPoint(block):
-                ir.Operation.create("scf.yield", operands=yielded)
+                ir.Operation.create("scf.yield", operands=edge.leave(yielded))
 
         return emit
 
     return [emitter(region.blocks[0]) for region in op.regions]
 
 
-def _scf_if(op: Any, condition: ir.Value, on_true: Emit, on_false: Emit) -> Any:
-    types = [result.type for result in op.results]
-    new = ir.Operation.create("scf.if", results=types, operands=[condition], regions=2)
+def _scf_if(edge: Edge, condition: ir.Value, on_true: Emit, on_false: Emit) -> Any:
+    new = ir.Operation.create("scf.if", results=edge.types, operands=[condition], regions=2)
     for emit, region in zip((on_true, on_false), new.regions, strict=True):
         emit(_append_block(region, []))
     return new
@@ -291,8 +295,8 @@ def _append_block(region: Any, types: Sequence[ir.Type]) -> ir.Block:
 
 def _move(source: ir.Block, target: ir.Block, arguments: Sequence[ir.Value]) -> list[ir.Value]:
     """Moves the ops of `source` to the end of `target`, which has `arguments` for its arguments; returns what it returns."""
-    for old, new in zip(source.arguments, arguments, strict=True):
-        old.replace_all_uses_with(new)
+    pairs = list(zip(source.arguments, arguments, strict=True))
+    arrive(pairs, ir.InsertionPoint.at_block_begin(source), source.owner.location)
     returned = terminator(source)
     values = list(returned.operands)
     returned.erase()
@@ -305,8 +309,9 @@ def _move(source: ir.Block, target: ir.Block, arguments: Sequence[ir.Value]) -> 
 
 
 def _replace(op: Any, new: Any, results: Sequence[ir.Value] | None = None) -> Any:
-    for before, after in zip(op.results, results if results is not None else new.results, strict=True):
-        before.replace_all_uses_with(after)
+    # `op` still stands behind `new`: what arrives from this goes behind `op`.
+    pairs = list(zip(op.results, results if results is not None else new.results, strict=True))
+    arrive(pairs, ir.InsertionPoint.after(op), op.location)
     op.erase()
     return new
 

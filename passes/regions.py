@@ -12,7 +12,7 @@ from typing import Any
 
 from nimble_mlir.mlir import ir
 
-__all__ = ["CONTROL_FLOW", "copy_body", "everything", "statements", "terminator"]
+__all__ = ["CONTROL_FLOW", "copy_body", "everything", "is_within", "statements", "terminator"]
 
 CONTROL_FLOW = frozenset(
     "stablehlo.case stablehlo.if stablehlo.while scf.execute_region scf.for scf.if scf.while".split()
@@ -60,6 +60,17 @@ def copy_body(function: Any, region: Any) -> None:
             for index, operand in enumerate(operands):
                 copy.operands[index] = operand
             copies |= dict(zip(operation.results, copy.results, strict=True))
+
+
+def is_within(block: ir.Block, outer: ir.Block) -> bool:
+    """Whether `block` is `outer` or nested in it."""
+    current: ir.Block | None = block
+    while current is not None:
+        if current == outer:
+            return True
+        owner = current.owner.operation
+        current = owner.block if owner.name != "func.func" else None
+    return False
 
 
 def terminator(block: ir.Block) -> Any:

@@ -14,7 +14,12 @@ from nimble_mlir.dialects import ConstraintOp, SymbolOp
 from nimble_mlir.dims import Call, Constraint, DimExpr, Scope, SymbolInfo
 from nimble_mlir.mlir import arith, ir
 
-__all__ = ["DimBuilder", "SymbolTable", "constant_index"]
+from .regions import statements
+
+__all__ = ["DEFINED", "DimBuilder", "SymbolTable", "constant_index"]
+
+# On the `nimble.symbol` of a size that the function defines as it runs, where it does: after an op, in a loop's body.
+DEFINED = "nimble.defined"
 
 
 class SymbolTable:
@@ -25,12 +30,15 @@ class SymbolTable:
         self.values: dict[str, ir.Value] = {}
         infos: dict[str, SymbolInfo] = {}
         constraints: list[Constraint] = []
-        # Entry symbols stand in the entry block; ops that define symbols elsewhere come with the passes that need them.
-        for op in function.entry_block.operations:
-            if isinstance(op, SymbolOp):
+        for operation in statements(function):
+            if operation.name == "nimble.symbol":
+                op = operation.opview
+                assert isinstance(op, SymbolOp)
                 infos[op.symbol.value] = op.info
                 self.values[op.symbol.value] = op.value
-            elif isinstance(op, ConstraintOp):
+            elif operation.name == "nimble.constraint":
+                op = operation.opview
+                assert isinstance(op, ConstraintOp)
                 constraints.append(op.constraint)
         self.scope = Scope(infos, constraints)
 
@@ -45,12 +53,19 @@ def constant_index(value: int) -> ir.Value:
 
 
 class DimBuilder:
-    """Materializes dim expressions as `index` values, one value an expression, in a function's entry block."""
+    """Materializes dim expressions as `index` values, one value an expression.
+
+    Expressions over the arguments' sizes stand in the entry block; those with a symbol that an op defines stand behind
+    it, those with several behind the last: what has such a type can only come later.
+    """
 
     def __init__(self, block: ir.Block, values: dict[str, ir.Value]) -> None:
         self._block = block
         self._values: dict[DimExpr, ir.Value] = {DimExpr.symbol(name): value for name, value in values.items()}
-        self._anchor = _last_definition(block, list(values.values()))
+        self._definitions = {name: value.owner for name, value in values.items() if _is_defined(value)}
+        # Where the next value goes: behind the arguments' symbols (None), behind a symbol that an op defines.
+        entry = [value for name, value in values.items() if name not in self._definitions]
+        self._anchors: dict[str | None, Any] = {None: _last_definition(block, entry), **self._definitions}
         self._location = block.owner.location
 
     @classmethod
@@ -58,16 +73,18 @@ class DimBuilder:
         """Emits `dim` at the current insertion point, from the values of its symbols."""
         builder = cls.__new__(cls)
         builder._values = {DimExpr.symbol(name): value for name, value in values.items()}
+        builder._definitions = {}
         return builder._emit_nested(dim)
 
     def value(self, dim: DimExpr) -> ir.Value:
         """The `index` value of `dim`; raises KeyError for a symbol that the function does not define."""
         if dim not in self._values:
-            with self._insertion_point(), self._location:
+            last = self._last_symbol(dim.symbols)
+            with self._insertion_point(last), self._location:
                 value = self._emit(dim)
             self._values[dim] = value
             if not isinstance(value.owner, ir.Block):
-                self._anchor = _later(self._anchor, value.owner)
+                self._anchors[last] = _later(self._anchors[last], value.owner)
         return self._values[dim]
 
     def values(self, dims: Sequence[DimExpr]) -> list[ir.Value]:
@@ -82,13 +99,25 @@ class DimBuilder:
     def insertion(self, dims: Sequence[DimExpr]) -> Iterator[list[ir.Value]]:
         """An insertion point behind the values of `dims`, which it yields: for checks of them."""
         values = self.values(dims)
-        with self._insertion_point():
+        with self._insertion_point(self._last_symbol(frozenset().union(*(dim.symbols for dim in dims)))):
             yield values
 
-    def _insertion_point(self) -> ir.InsertionPoint:
-        if self._anchor is None:
-            return ir.InsertionPoint.at_block_begin(self._block)
-        return ir.InsertionPoint.after(self._anchor)
+    def is_defined_around(self, symbols: frozenset[str], block: ir.Block) -> bool:
+        """Whether an op defines the last of `symbols`, and `block` is in a region behind it."""
+        last = self._last_symbol(symbols)
+        return last is not None and self._definitions[last].operation.block != block
+
+    def _last_symbol(self, symbols: frozenset[str]) -> str | None:
+        """The symbol among `symbols` that is defined last, None where the arguments' sizes determine them all."""
+        last: str | None = None
+        for name in sorted(symbols & self._definitions.keys()):
+            if last is None or _precedes(self._definitions[last], self._definitions[name]):
+                last = name
+        return last
+
+    def _insertion_point(self, last: str | None) -> ir.InsertionPoint:
+        anchor = self._anchors[last]
+        return ir.InsertionPoint.at_block_begin(self._block) if anchor is None else ir.InsertionPoint.after(anchor)
 
     def _emit(self, dim: DimExpr) -> ir.Value:
         if dim.is_constant:
@@ -143,6 +172,21 @@ def _floor_mod(lhs: ir.Value, rhs: ir.Value) -> ir.Value:
 
 
 _CALLS = {"floordiv": _floor_div, "mod": _floor_mod, "min": arith.minsi, "max": arith.maxsi}
+
+
+def _is_defined(value: ir.Value) -> bool:
+    return not isinstance(value.owner, ir.Block) and DEFINED in value.owner.attributes
+
+
+def _precedes(first: Any, second: Any) -> bool:
+    """Whether `first` is executed before `second`, in its block or in one around it."""
+    block = first.operation.block
+    op = second.operation
+    while op.block != block:
+        op = op.block.owner.operation
+        if op.name == "func.func":
+            return False
+    return op != first.operation and first.operation.is_before_in_block(op)
 
 
 def _last_definition(block: ir.Block, values: Sequence[ir.Value]) -> Any:

@@ -15,6 +15,7 @@ from nimble_mlir.errors import CompileError, NimbleError
 from nimble_mlir.mlir import ir
 
 from .base import ModulePass, fail, functions
+from .regions import is_within
 from .shape_functions.elementwise import BINARY, UNARY
 from .signature import argument_attribute
 from .symbol_table import SymbolTable
@@ -231,10 +232,11 @@ class _Symbols:
             declaration = self.declared.get(name)
             if declaration is None:
                 raise self._undeclared(op, name, type_, "no nimble.symbol declares it")
-            if not _is_inside(block, declaration.block):
+            if not is_within(block, declaration.block):
                 raise self._undeclared(op, name, type_, "the region that declares it has ended")
-            # The sizes of arguments of a block are where its symbols come from.
-            if name not in self.seen and not (of_argument and declaration.block == block):
+            # The sizes of arguments of a block, or of an op's results, are where its symbols come from.
+            arrives = (of_argument and declaration.block == block) or _reads_result(declaration, op)
+            if name not in self.seen and not arrives:
                 raise self._undeclared(op, name, type_, "its nimble.symbol comes later")
             in_entry = in_entry and declaration.block == self.entry
         if in_entry and not of_argument:
@@ -256,15 +258,11 @@ class _Symbols:
                 )
 
 
-def _is_inside(block: ir.Block, outer: ir.Block) -> bool:
-    """Whether `block` is `outer` or nested in it."""
-    current: ir.Block | None = block
-    while current is not None:
-        if current == outer:
-            return True
-        owner = current.owner.operation
-        current = owner.block if owner.name != "func.func" else None
-    return False
+def _reads_result(declaration: Any, op: Any) -> bool:
+    """Whether a symbol is the size of a result of `op`."""
+    size = declaration.operands[0].owner
+    read = None if isinstance(size, ir.Block) or size.name != "tensor.dim" else size.operands[0].owner
+    return read is not None and not isinstance(read, ir.Block) and read.operation == op
 
 
 _ELEMENTWISE = frozenset(f"stablehlo.{name}" for name in (*UNARY, *BINARY) if name != "bitcast_convert")
@@ -334,7 +332,7 @@ _LINALG_ONLY = "there are only linalg, tensor, scf, arith, math, vector"
 _NIMBLE_RUNTIME_OPS = frozenset(
     f"nimble.{name}"
     for name in """
-    symbol constraint check constant tie_shape bind kernel kernel_yield unbind scan yield
+    symbol constraint check constant tie_shape bind kernel kernel_yield unbind scan yield export import view_size
     """.split()
 )
 

@@ -152,7 +152,9 @@ class ShapeContext:
             self._require("equal_sizes", text, Constraint(either, "==", DimExpr.constant(0)))
 
     def _require(self, kind: str, message: str, constraint: Constraint) -> None:
-        self.requirements.append(Requirement(constraint, kind, message))
+        # What is required twice is said as it was first.
+        if all(requirement.constraint != constraint for requirement in self.requirements):
+            self.requirements.append(Requirement(constraint, kind, message))
 
     def all_equal(self, operands: Sequence[int]) -> Dims:
         """The common dims of operands of one rank, each axis required to be equal."""

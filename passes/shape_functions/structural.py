@@ -72,6 +72,9 @@ def concatenate(ctx: ShapeContext) -> Sequence[Dims]:
 @shape_function("stablehlo.slice")
 def slice_(ctx: ShapeContext) -> Sequence[Dims]:
     """ceil((limit - start) / stride), from attributes."""
+    # A size that JAX takes to be at least 1 may be 0 where the function defines it.
+    for axis, (dim, limit) in enumerate(zip(ctx.dims(0), ctx.integers("limit_indices"), strict=True)):
+        ctx.at_least(dim, limit, f"a slice inside of the operand, but its bounds of dimension {axis} can lie outside")
     bounds = zip(ctx.integers("start_indices"), ctx.integers("limit_indices"), ctx.integers("strides"), strict=True)
     return [tuple(DimExpr.constant(-(-(limit - start) // stride)) for start, limit, stride in bounds)]
 

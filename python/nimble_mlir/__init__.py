@@ -28,6 +28,8 @@ from nimble_mlir.log import configure as _configure_log
 
 if TYPE_CHECKING:
     from nimble_mlir.api import compile, compile_stablehlo
+    from nimble_mlir.capture import TensorList, associative_scan, cond, fori_loop, scan, switch, while_loop
+    from nimble_mlir.capture import map_ as map
     from nimble_mlir.driver.options import CompileOptions
     from nimble_mlir.runtime import DeviceOptions, Module, load
 
@@ -44,28 +46,48 @@ __all__ = [
     "Module",
     "NimbleError",
     "ShapeError",
+    "TensorList",
     "UnsupportedOpError",
+    "associative_scan",
     "compile",
     "compile_stablehlo",
+    "cond",
     "dims",
+    "fori_loop",
     "load",
+    "map",
+    "scan",
     "spec",
+    "switch",
+    "while_loop",
     "with_shape",
 ]
 
+_CAPTURE, _RUNTIME = "nimble_mlir.capture", "nimble_mlir.runtime"
+
+# Public name → its module, and its name there where that is another.
 _LAZY = {
     "CompileOptions": "nimble_mlir.driver.options",
-    "DeviceOptions": "nimble_mlir.runtime",
-    "Module": "nimble_mlir.runtime",
+    "DeviceOptions": _RUNTIME,
+    "Module": _RUNTIME,
+    "TensorList": _CAPTURE,
+    "associative_scan": _CAPTURE,
     "compile": "nimble_mlir.api",
     "compile_stablehlo": "nimble_mlir.api",
-    "load": "nimble_mlir.runtime",
+    "cond": _CAPTURE,
+    "fori_loop": _CAPTURE,
+    "load": _RUNTIME,
+    "map": f"{_CAPTURE}:map_",
+    "scan": _CAPTURE,
+    "switch": _CAPTURE,
+    "while_loop": _CAPTURE,
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        value = getattr(import_module(_LAZY[name]), name)
+        module, _, other = _LAZY[name].partition(":")
+        value = getattr(import_module(module), other or name)
         globals()[name] = value
         return value
     raise AttributeError(f"module 'nimble_mlir' has no attribute '{name}'")

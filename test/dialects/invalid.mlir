@@ -481,3 +481,27 @@ func.func @scan_with_a_carry_of_its_rank(%x: tensor<4xf32>) {
   }) {dimension = 0} : (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>)
   return
 }
+
+// -----
+
+func.func @export_lacks_a_size(%x: tensor<?x4xf32>) {
+  // expected-error @below {{'nimble.export' op has 0 sizes, but its tensor has 1 dynamic dimensions}}
+  %0 = "nimble.export"(%x) {operandSegmentSizes = array<i32: 1, 0>} : (tensor<?x4xf32>) -> !nimble.buffer_view
+  return
+}
+
+// -----
+
+func.func @import_has_a_size_too_many(%v: !nimble.buffer_view, %n: index) {
+  // expected-error @below {{'nimble.import' op has 1 sizes, but its tensor has 0 dynamic dimensions}}
+  %0 = "nimble.import"(%v, %n) {operandSegmentSizes = array<i32: 1, 1>} : (!nimble.buffer_view, index) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @size_of_no_dimension(%v: !nimble.buffer_view) {
+  // expected-error @below {{'nimble.view_size' op has the dimension -1}}
+  %0 = "nimble.view_size"(%v) {dimension = -1 : i64} : (!nimble.buffer_view) -> index
+  return
+}

@@ -240,3 +240,39 @@ func.func @start_and_length(%start: tensor<1xi32>, %length: tensor<1xi32>, %x: t
   %0 = stablehlo.real_dynamic_slice %x, %start, %end, %one : (tensor<?xf32>, tensor<1xi32>, tensor<1xi32>, tensor<1xi32>) -> tensor<?xf32>
   return %0 : tensor<?xf32>
 }
+
+// -----
+
+// A size that a loop defines: its symbol is declared where the value arrives, in the condition, in the body and behind the
+// loop, and JAX's variables for it are these values. It may be 0.
+// CHECK-LABEL: func.func @grows
+// CHECK:         "nimble.symbol"(%{{.*}}) {bounds = {min = 1 : i64}, symbol = @s}
+// CHECK:         %[[LOOP:.*]]:2 = stablehlo.while(%{{.*}} = %{{.*}}, %[[C:.*]] = %{{.*}})
+// CHECK:         cond {
+// CHECK:           %[[D:.*]] = tensor.dim {nimble.size_of = @seen, nimble.size_source} %[[C]], %{{.*}}
+// CHECK:           "nimble.symbol"(%[[D]]) {bounds = {min = 0 : i64}, nimble.defined, symbol = @seen}
+// CHECK:         do {
+// CHECK:           %[[D:.*]] = tensor.dim {nimble.size_of = @k, nimble.size_source} %[[C]], %{{.*}}
+// CHECK:           "nimble.symbol"(%[[D]]) {bounds = {min = 0 : i64}, nimble.defined, symbol = @k}
+// CHECK:         %[[D:.*]] = tensor.dim {nimble.size_of = @r, nimble.size_source} %[[LOOP]]#1, %{{.*}}
+// CHECK:         %[[R:.*]] = "nimble.symbol"(%[[D]]) {bounds = {min = 0 : i64}, nimble.defined, symbol = @r}
+// CHECK:         %[[I:.*]] = arith.index_cast %[[R]] : index to i32
+// CHECK:         %[[T:.*]] = tensor.from_elements %[[I]] : tensor<i32>
+// CHECK:         return %[[LOOP]]#1, %[[T]]
+func.func @grows(%k: tensor<i32> {jax.global_constant = "k"}, %r: tensor<i32> {jax.global_constant = "r"}, %x: tensor<?x4xf32> {nimble.name = "x", nimble.dims = [@s, 4]}, %n: tensor<i32> {nimble.name = "n", nimble.dims = []}, %row: tensor<1x4xf32> {nimble.name = "row", nimble.dims = [1, 4]}) -> (tensor<?x4xf32>, tensor<i32>) attributes {nimble.symbols = {s = {min = 1}}} {
+  %zero = stablehlo.constant dense<0> : tensor<i32>
+  %0:2 = stablehlo.while(%i = %zero, %c = %x) : tensor<i32>, tensor<?x4xf32>
+  cond {
+    %1 = stablehlo.custom_call @nimble.size(%c) {api_version = 4 : i32, backend_config = {dimension = 0 : i64, symbol = "seen"}} : (tensor<?x4xf32>) -> tensor<i32>
+    %2 = stablehlo.compare LT, %i, %n : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    stablehlo.return %2 : tensor<i1>
+  } do {
+    %1 = stablehlo.custom_call @nimble.size(%c) {api_version = 4 : i32, backend_config = {dimension = 0 : i64, symbol = "k"}} : (tensor<?x4xf32>) -> tensor<i32>
+    %one = stablehlo.constant dense<1> : tensor<i32>
+    %2 = stablehlo.add %i, %one : tensor<i32>
+    %3 = stablehlo.concatenate %c, %row, dim = 0 : (tensor<?x4xf32>, tensor<1x4xf32>) -> tensor<?x4xf32>
+    stablehlo.return %2, %3 : tensor<i32>, tensor<?x4xf32>
+  }
+  %1 = stablehlo.custom_call @nimble.size(%0#1) {api_version = 4 : i32, backend_config = {dimension = 0 : i64, symbol = "r"}} : (tensor<?x4xf32>) -> tensor<i32>
+  return %0#1, %r : tensor<?x4xf32>, tensor<i32>
+}

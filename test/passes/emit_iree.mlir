@@ -284,3 +284,20 @@ func.func @iree_chooses(%x: tensor<?x?xf32>, %w: tensor<?x8xf32>, %o: tensor<?x8
   %0 = linalg.matmul ins(%x, %w : tensor<?x?xf32>, tensor<?x8xf32>) outs(%o : tensor<?x8xf32>) -> tensor<?x8xf32>
   return %0 : tensor<?x8xf32>
 }
+
+// -----
+
+// Buffer views are those of IREE's hal dialect.
+// CHECK-LABEL: func.func @views
+// CHECK:         %[[V:.*]] = "hal.tensor.export"(%{{.*}}, %{{.*}}) {source_encoding = tensor<?x4xf32>} : (tensor<?x4xf32>, index) -> !hal.buffer_view
+// CHECK:         %[[N:.*]] = "hal.buffer_view.dim"(%[[V]]) {index = 0 : index} : (!hal.buffer_view) -> index
+// CHECK:         "hal.tensor.import"(%[[V]], %[[N]]) {consume, operandSegmentSizes = array<i32: 1, 1, 0, 0>, target_encoding = tensor<?x4xf32>} : (!hal.buffer_view, index) -> tensor<?x4xf32>
+func.func @views(%x: tensor<?x4xf32> {nimble.dims = [@s, 4], nimble.name = "x"}) -> tensor<?x4xf32> {
+  %c0 = arith.constant 0 : index
+  %d = tensor.dim {nimble.size_source} %x, %c0 : tensor<?x4xf32>
+  %s = "nimble.symbol"(%d) {symbol = @s, bounds = {min = 1}} : (index) -> index
+  %v = "nimble.export"(%x, %s) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?x4xf32>, index) -> !nimble.buffer_view
+  %n = "nimble.view_size"(%v) {dimension = 0 : i64} : (!nimble.buffer_view) -> index
+  %y = "nimble.import"(%v, %n) {nimble.consume, operandSegmentSizes = array<i32: 1, 1>} : (!nimble.buffer_view, index) -> tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}

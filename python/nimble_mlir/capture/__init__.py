@@ -4,11 +4,28 @@ from pathlib import Path
 
 from jax.extend import source_info_util
 
+from .branches import cond, switch
 from .capture import capture
+from .loops import fori_loop, scan, while_loop
+from .parallel import associative_scan, map_
 from .symbols import make_dims, make_spec
+from .tensor_list import TensorList
 from .with_shape import with_shape
 
-__all__ = ["capture", "make_dims", "make_spec", "with_shape"]
+__all__ = [
+    "TensorList",
+    "associative_scan",
+    "capture",
+    "cond",
+    "fori_loop",
+    "make_dims",
+    "make_spec",
+    "map_",
+    "scan",
+    "switch",
+    "while_loop",
+    "with_shape",
+]
 
 # Frames of this package are no place in the user's program: JAX leaves them out of locations and messages.
 source_info_util.register_exclusion(str(Path(__file__).parents[1]))

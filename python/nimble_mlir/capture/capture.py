@@ -72,7 +72,7 @@ def _trace_entry(
     infos, constraints = _declared(scope, symbols)
     # Unsolvable symbols are found before JAX traces: the message is about the arguments, not about the function.
     EntryPoint(name, arguments, (), in_tree, Tree("tuple"), infos, constraints).plan  # noqa: B018
-    traced = trace(fn, positional, keyword, stablehlo_version())
+    traced = trace(fn, positional, keyword, stablehlo_version(), jax_scope, symbols)
     results = tuple(
         _result(jax.tree_util.keystr(path), leaf)
         for path, leaf in jax.tree_util.tree_flatten_with_path(traced.out_info)[0]
@@ -123,6 +123,8 @@ def _annotate(module: ir.Module, name: str, signature: EntryPoint, traced: Trace
                 argument.replace_all_uses_with(constant.result)
         for _ in traced.constants:
             block.erase_argument(variables)
+        for _ in range(traced.unused):
+            block.erase_argument(len(block.arguments) - 1)
         stated = [
             ir.DictAttr.get(
                 {

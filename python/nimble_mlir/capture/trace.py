@@ -7,7 +7,8 @@ ops). Out: `Traced`, with StableHLO bytes and the hoisted constants.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +19,11 @@ from jax.extend import source_info_util
 
 from nimble_mlir.errors import CaptureError, NimbleError, UnsupportedOpError
 
+from .defined_symbols import defined_symbols, size_argument
 from .linalg.refusals import refusal
 from .lowering import lower
 from .stablehlo import to_portable_artifact
+from .tracing import Tracing, capturing
 
 __all__ = ["Traced", "trace"]
 
@@ -48,18 +51,28 @@ _INTERNAL_EFFECT = "InternalMutableArrayEffect"
 @dataclass(frozen=True)
 class Traced:
     """A lowered function: `artifact` is a StableHLO portable artifact whose `@main` takes the dimension variables,
-    then `constants`, then the flat arguments; `out_info` is JAX's pytree of result ShapeDtypeStructs."""
+    then `constants`, then the flat arguments, then `unused` ones; `out_info` is JAX's pytree of result ShapeDtypeStructs."""
 
     artifact: bytes
     constants: tuple[np.ndarray, ...]
     out_info: Any
+    unused: int
 
 
-def trace(fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], stablehlo_version: str) -> Traced:
-    """Traces and lowers `fn` for the CPU; `stablehlo_version` is the newest that the reader of the artifact knows."""
+def trace(
+    fn: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    stablehlo_version: str,
+    scope: Any | None = None,
+    symbols: Collection[str] = (),
+) -> Traced:
+    """Traces and lowers `fn` for the CPU; `stablehlo_version` is the newest that the reader of the artifact knows.
+
+    `scope` is JAX's of the symbolic sizes among the arguments, `symbols` are their names."""
     name = getattr(fn, "__name__", type(fn).__name__)
     try:
-        traced = jax.jit(fn, keep_unused=True).trace(*args, **kwargs)
+        traced, defined = _trace_once(fn, args, kwargs, scope, frozenset(symbols))
     except NimbleError:
         raise
     except Exception as error:  # whatever JAX or the user's function raises while it is traced
@@ -67,30 +80,65 @@ def trace(fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], s
     _check_supported(traced.jaxpr, _file_line(fn))
     constants, closed = _hoist_constants(traced.jaxpr)
     flat = [_spec(variable.aval) for variable in closed.jaxpr.invars]
-    again = jax.jit(_named(jex_core.jaxpr_as_fun(closed), name), keep_unused=True).trace(*flat)
+    sizes = size_argument(defined, scope)
+    again = jax.jit(_named(jex_core.jaxpr_as_fun(closed), name, len(sizes)), keep_unused=True).trace(*flat, *sizes)
     try:
         lowered = lower(again)
     except NimbleError:
         raise
     except Exception as error:  # JAX's lowering rules raise what they like for what they cannot lower
         raise CaptureError(_failure("lower", name, error)) from error
-    return Traced(to_portable_artifact(lowered.compiler_ir(), stablehlo_version), constants, traced.out_info)
+    return Traced(
+        to_portable_artifact(lowered.compiler_ir(), stablehlo_version), constants, traced.out_info, len(sizes)
+    )
+
+
+def _trace_once(
+    fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], scope: Any | None, names: frozenset[str]
+) -> tuple[Any, list[str]]:
+    """The traced function, and the symbols that it defines, each once."""
+    defined: list[str] = []
+    for anew in (False, True):
+        with capturing(Tracing(scope, names, anew)):
+            traced = jax.jit(fn, keep_unused=True).trace(*args, **kwargs)
+        defined = defined_symbols(traced.jaxpr)
+        if len(set(defined)) == len(defined):
+            break
+    return traced, defined
 
 
 def _failure(step: str, name: str, error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     if isinstance(error, jax.errors.InconclusiveDimensionOperation):
-        text = f"{text.partition('This error arises')[0].strip()}\nState what holds: nm.dims(…, constraints=[…])."
+        text = f"{text.partition('This error arises')[0].strip()}\n{_inconclusive(error)}"
+    elif "associative scan over axis of non-constant size" in text:
+        text = f"{text.partition('.')[0]}.\nUse nm.associative_scan, which takes symbolic sizes."
     return f"JAX cannot {step} '{name}' with these example arguments: {type(error).__name__}: {text}"
+
+
+def _inconclusive(error: Exception) -> str:
+    """What to do where JAX cannot compare sizes."""
+    functions = {frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)}
+    if "_scan_impl" in functions:  # of lax.scan with unroll=, and of lax.map with batch_size=, which makes one
+        return (
+            "lax.map with batch_size and lax.scan with unroll need a length that is known to be a multiple: use nm.map, or "
+            "state it, as in nm.dims('s', constraints=['mod(s, 4) == 0'])."
+        )
+    return (
+        "State what holds: nm.dims(…, constraints=[…]). What is decided as the module runs compares values: "
+        "jnp.asarray(x.shape[0]) > 1."
+    )
 
 
 def _spec(aval: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(aval.shape, aval.dtype, weak_type=getattr(aval, "weak_type", False))
 
 
-def _named(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
+def _named(fn: Callable[..., Any], name: str, unused: int) -> Callable[..., Any]:
+    """`fn` under `name`, with `unused` more arguments."""
+
     def call(*flat: Any) -> Any:
-        return fn(*flat)
+        return fn(*flat[: len(flat) - unused])
 
     call.__name__ = call.__qualname__ = name
     return call

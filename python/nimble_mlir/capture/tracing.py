@@ -1,0 +1,60 @@
+"""Whether a function is being captured, and the symbols for sizes that it defines as it runs.
+
+In: the symbolic scope of a compile. Out: fresh symbols of that scope. JAX's trace caches know of it: what is traced while
+a function is captured is not taken for anything else, since nimble's own functions do something else then.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import jax
+import jax.export
+
+__all__ = ["Tracing", "capturing", "current"]
+
+# Its public name; the value is part of the key of every trace cache.
+_context = jax.make_user_context(None)
+_default_scope = jax.export.SymbolicScope()
+# Never twice the same name in a scope: a function that JAX has traced before keeps its symbols.
+_counts: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+
+
+class Tracing:
+    """A capture that is under way: `scope` has its symbols, `names` are those of its arguments.
+
+    With `anew`, JAX traces each call of a jitted function anew: so that each call has symbols of its own.
+    """
+
+    def __init__(self, scope: Any | None, names: frozenset[str], anew: bool = False) -> None:
+        self.scope = scope if scope is not None else _default_scope
+        self.names = names
+        self.anew = anew
+        self._hashes = 0
+
+    def fresh(self) -> Any:
+        """A new symbol, as JAX's dimension expression. JAX takes it to be at least 1; it may be 0."""
+        while True:
+            count = _counts.get(self.scope, 0)
+            _counts[self.scope] = count + 1
+            if f"_n{count}" not in self.names:
+                return jax.export.symbolic_shape(f"_n{count}", scope=self.scope)[0]
+
+    def __hash__(self) -> int:
+        # As a part of the key of a cache, a hash that always changes is a key that is never found.
+        self._hashes += self.anew
+        return hash((id(self.scope), self._hashes))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tracing) and other.scope is self.scope and not (self.anew or other.anew)
+
+
+def capturing(tracing: Tracing) -> Any:
+    """A context manager: what JAX traces within is captured."""
+    return _context(tracing)
+
+
+def current() -> Tracing | None:
+    """The capture that is under way, None where a function is run eagerly or traced by JAX alone."""
+    return _context.value

@@ -1,0 +1,84 @@
+"""`nm.cond` and `nm.switch` with results that differ in size, `nm.map` and `nm.associative_scan` over symbolic lengths."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from support.eager import assert_as_eager
+
+import nimble_mlir as nm
+
+RNG = np.random.default_rng(0)
+f32, i32 = jnp.float32, jnp.int32
+
+
+def rows(count: int) -> np.ndarray:
+    return RNG.normal(size=(count, 4)).astype(np.float32)
+
+
+def test_branches():
+    def fn(x, p, i):
+        a = nm.cond(p, lambda x: x[:1], lambda x: jnp.concatenate([x, x]), x)
+        b = nm.switch(
+            i,
+            [
+                lambda x: (x, x.T, f32(1)),
+                lambda x: (x[:1], x[:1].T, f32(2)),
+                lambda x: (jnp.zeros((3, 4), f32), jnp.ones((4, 3), f32), x.sum()),
+            ],
+            x,
+        )
+        # Both results of the switch have one size, which JAX sees.
+        return a, a.sum(), b, b[0] + b[1].T, nm.cond(p, lambda: x, lambda: x * 2), nm.cond(p, lambda: b[0], lambda: a)
+
+    (s,) = nm.dims("s")
+    calls = [(rows(k), np.bool_(p), np.int32(i)) for k in (1, 3, 7, 300) for p in (0, 1) for i in (-1, 0, 1, 2, 5)]
+    assert_as_eager(fn, (nm.spec((s, 4), f32), nm.spec((), jnp.bool_), nm.spec((), i32)), calls)
+
+
+def test_map_and_associative_scan():
+    def fn(x, w):
+        return (
+            nm.associative_scan(jnp.add, x),
+            nm.associative_scan(jnp.maximum, x, reverse=True),
+            nm.associative_scan(lambda a, b: (a[0] * b[0], b[0] * a[1] + b[1]), (jnp.tanh(x), x)),
+            nm.associative_scan(lambda a, b: (a[0] * b[0], b[0] * a[1] + b[1]), (jnp.tanh(x), x), reverse=True),
+            nm.associative_scan(jnp.add, x.T, axis=1),
+            nm.associative_scan(jnp.add, w),
+            nm.map(lambda r: jnp.tanh(r @ w), x, batch_size=4),
+            nm.map(lambda r: {"a": r.sum(), "b": r * 2}, x, batch_size=7),
+            nm.map(lambda r: r.max(), x),
+            nm.map(lambda r: r.max(), w, batch_size=3),
+        )
+
+    (s,) = nm.dims("s")
+    calls = [(rows(k), rows(4)) for k in (1, 2, 3, 4, 5, 8, 31, 200)]
+    assert_as_eager(fn, (nm.spec((s, 4), f32), nm.spec((4, 4), f32)), calls)
+
+
+def test_over_a_length_that_a_loop_defines():
+    def fn(x, n):
+        left = nm.while_loop(lambda c: jnp.asarray(c.shape[0]) > n, lambda c: c[1:], x)
+        return nm.associative_scan(jnp.add, left), nm.map(lambda r: r * 2, left, batch_size=3)
+
+    (s,) = nm.dims("s")
+    module = nm.compile(fn, (nm.spec((s, 4), f32), nm.spec((), i32)))
+    for size, n in ((1, 0), (4, 0), (4, 1), (9, 8), (9, 7)):
+        x = rows(size)
+        left = x[size - min(n, size) :]
+        summed, mapped = module(x, np.int32(n))
+        np.testing.assert_allclose(summed, np.cumsum(left, 0), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(mapped, left * 2)
+
+
+def test_eager():
+    x = jnp.arange(6.0).reshape(3, 2)
+    assert nm.cond(jnp.bool_(True), lambda x: x[:1], lambda x: x, x).shape == (1, 2)
+    assert nm.switch(9, [lambda: 1, lambda: 2]) == 2
+    assert jnp.array_equal(nm.map(lambda r: r * 2, x, batch_size=2), x * 2)
+    assert jnp.array_equal(nm.associative_scan(jnp.add, x), jnp.cumsum(x, 0))
+    items = nm.TensorList(x)
+    assert (len(items), items.shape, items.dtype, [r.shape for r in items]) == (3, (3, 2), x.dtype, [(2,)] * 3)
+    assert repr(items.append(x[0])) == "TensorList(float32[2], length=4)"
+    assert jax.tree.structure(items) == jax.tree.structure(nm.TensorList.empty((7,), f32))
