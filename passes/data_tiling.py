@@ -29,7 +29,7 @@ def choose_data_tiling(function: Any) -> None:
     contractions = [op for op in statements(function) if op.name in _CONTRACTIONS]
     if not any(_is_packed_wrongly(op) for op in contractions):
         return
-    hinted = [op for op in contractions if not _is_packed_wrongly(op) and not _is_dot(op)]
+    hinted = [op for op in contractions if _is_tiled(op) and not _is_packed_wrongly(op)]
     for op in (*hinted, *(op for op in statements(function) if op.name in _LASTING)):
         op.attributes[_HINT] = ir.UnitAttr.get()
 
@@ -38,6 +38,9 @@ def _is_packed_wrongly(op: Any) -> bool:
     return op.name == "linalg.batch_matmul" and ir.RankedTensorType(op.operands[0].type).is_dynamic_dim(2)
 
 
-def _is_dot(op: Any) -> bool:
-    """A product of one row with one column, which IREE has no tiles for."""
-    return ir.RankedTensorType(op.results[0].type).shape[-2:] == [1, 1]
+def _is_tiled(op: Any) -> bool:
+    """What IREE itself would choose: no complex numbers or booleans, with which it crashes, and no row times a column."""
+    multiplies = any(
+        inner.operation.name in ("arith.mulf", "arith.muli") for inner in op.regions[0].blocks[0].operations
+    )
+    return multiplies and ir.RankedTensorType(op.results[0].type).shape[-2:] != [1, 1]

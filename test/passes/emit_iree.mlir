@@ -258,7 +258,8 @@ func.func @copies(%x: tensor<4xf32>, %y: tensor<4xf32>) -> tensor<4xf32> {
 
 // -----
 
-// A product by batch of dynamic depth must not be packed: the other product says that it may, and the check that hints stand.
+// A product by batch of dynamic depth must not be packed: the product that may says so, and the check that hints stand; not
+// one of complex numbers.
 // CHECK-LABEL: func.func @products
 // CHECK:         cf.assert %{{.*}}, "[nimble.check size] s"
 // CHECK-SAME:      {iree.opt.data_tiling}
@@ -266,12 +267,13 @@ func.func @copies(%x: tensor<4xf32>, %y: tensor<4xf32>) -> tensor<4xf32> {
 // CHECK:         linalg.batch_matmul ins
 // CHECK-NOT:     data_tiling
 // CHECK:         return
-func.func @products(%x: tensor<?x?xf32>, %w: tensor<?x8xf32>, %a: tensor<2x3x?xf32>, %b: tensor<2x?x4xf32>, %o: tensor<?x8xf32>,
-                    %p: tensor<2x3x4xf32>, %ok: i1) -> (tensor<?x8xf32>, tensor<2x3x4xf32>) {
+func.func @products(%x: tensor<?x?xf32>, %w: tensor<?x8xf32>, %z: tensor<4x4xcomplex<f32>>, %a: tensor<2x3x?xf32>, %b: tensor<2x?x4xf32>, %o: tensor<?x8xf32>,
+                    %p: tensor<2x3x4xf32>, %ok: i1) -> (tensor<?x8xf32>, tensor<2x3x4xf32>, tensor<4x4xcomplex<f32>>) {
   "nimble.check"(%ok) {kind = "size", message = "s"} : (i1) -> ()
   %0 = linalg.matmul ins(%x, %w : tensor<?x?xf32>, tensor<?x8xf32>) outs(%o : tensor<?x8xf32>) -> tensor<?x8xf32>
   %1 = linalg.batch_matmul ins(%a, %b : tensor<2x3x?xf32>, tensor<2x?x4xf32>) outs(%p : tensor<2x3x4xf32>) -> tensor<2x3x4xf32>
-  return %0, %1 : tensor<?x8xf32>, tensor<2x3x4xf32>
+  %2 = linalg.matmul ins(%z, %z : tensor<4x4xcomplex<f32>>, tensor<4x4xcomplex<f32>>) outs(%z : tensor<4x4xcomplex<f32>>) -> tensor<4x4xcomplex<f32>>
+  return %0, %1, %2 : tensor<?x8xf32>, tensor<2x3x4xf32>, tensor<4x4xcomplex<f32>>
 }
 
 // -----
