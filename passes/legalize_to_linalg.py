@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from nimble_mlir.dialects import dims_of
 from nimble_mlir.errors import UnsupportedOpError
 from nimble_mlir.mlir import ir
 
@@ -49,10 +50,12 @@ def _lower(context: LoweringContext, op: Any) -> None:
     if rule is not None:
         crosswise = [op.name in REDUCING and read_crosswise(result) for result in op.results]
         with ir.InsertionPoint(op), op.location:
-            results = rule(context, op)
-            if results is not None and any(crosswise):
-                pairs = zip(results, crosswise, strict=True)
-                results = [materialized(context, value) if crossed else value for value, crossed in pairs]
+            lowered = rule(context, op)
+            results = (
+                None
+                if lowered is None
+                else [_in_place_of(context, *each) for each in zip(op.results, lowered, crosswise, strict=True)]
+            )
         if results is not None:
             for before, after in zip(op.results, results, strict=True):
                 before.replace_all_uses_with(after)
@@ -62,3 +65,15 @@ def _lower(context: LoweringContext, op: Any) -> None:
         name = f"custom call '{target}'" if target is not None else f"'{op.name}'"
         types = ", ".join(str(operand.type) for operand in op.operands)
         raise fail(op, f"{name} on ({types}) is not supported", UnsupportedOpError)
+
+
+def _in_place_of(context: LoweringContext, before: ir.Value, after: ir.Value, crossed: bool) -> ir.Value:
+    """What a rule gave for `before`, under the dims that were inferred for it.
+
+    A rule may take over the dims of an operand: they are equal, perhaps by a check only, but said in another way, and a
+    function's return states them in one way.
+    """
+    if crossed:
+        after = materialized(context, after)
+    dims = dims_of(before.type)
+    return after if dims is None or before.type == after.type else context.cast(after, dims)

@@ -260,3 +260,19 @@ func.func @batched_dynamic_depth(%x: tensor<?x?x?xf32> {nimble.dims = [@b, @q, @
   %0 = stablehlo.dot_general %x, %y, batching_dims = [0] x [0], contracting_dims = [2] x [1] : (tensor<?x?x?xf32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
   return %0 : tensor<?x?x8xf32>
 }
+
+// -----
+
+// A rule that takes over the dims of its operand: the result keeps those that were inferred for it, which the return states.
+// CHECK-LABEL: func.func @sizes_by_two_names
+// CHECK:         math.erf
+// CHECK:         %[[ERF:.*]] = tensor.cast %{{.*}} : tensor<?xf32, #nimble.dims<[@arg1_0]>> to tensor<?xf32, #nimble.dims<[@arg0]>>
+// CHECK:         return %{{.*}}, %[[ERF]]
+func.func @sizes_by_two_names(%n: tensor<i32>, %x: tensor<?xf32>) -> (tensor<?xf32>, tensor<?xf32>) {
+  %zero = stablehlo.constant dense<0.0> : tensor<f32>
+  %sizes = stablehlo.reshape %n : (tensor<i32>) -> tensor<1xi32>
+  %0 = stablehlo.dynamic_broadcast_in_dim %zero, %sizes, dims = [] : (tensor<f32>, tensor<1xi32>) -> tensor<?xf32>
+  %1 = stablehlo.add %x, %0 : tensor<?xf32>
+  %2 = stablehlo.custom_call @nimble.chlo.erf(%x) : (tensor<?xf32>) -> tensor<?xf32>
+  return %1, %2 : tensor<?xf32>, tensor<?xf32>
+}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import jax
 import numpy as np
 import pytest
 from jax import ShapeDtypeStruct
+from support.tolerances import assert_agrees
 
 import nimble_mlir as nm
 
@@ -174,3 +176,22 @@ def test_a_dimension_is_made_smaller():
         np.testing.assert_array_equal(m(n, counts(rows, 4)), 2 * counts(rows, 4)[:n])
     with pytest.raises(nm.ShapeError, match="a size that is not larger than the operand's in dimension 0"):
         m(4, counts(3, 4))
+
+
+def test_a_result_whose_size_has_two_names():
+    """`x` has the size `n` by the sum; what is computed of `x` alone is returned under that name."""
+    m = nm.compile_stablehlo("""
+    func.func @main(%n: tensor<i32>, %x: tensor<?xf32>) -> (tensor<?xf32>, tensor<?xf32>) {
+      %one = stablehlo.constant dense<1.0> : tensor<f32>
+      %sizes = stablehlo.reshape %n : (tensor<i32>) -> tensor<1xi32>
+      %0 = stablehlo.dynamic_broadcast_in_dim %one, %sizes, dims = [] : (tensor<f32>, tensor<1xi32>) -> tensor<?xf32>
+      %1 = stablehlo.add %x, %0 : tensor<?xf32>
+      %2 = stablehlo.custom_call @nimble.chlo.erf(%x) : (tensor<?xf32>) -> tensor<?xf32>
+      return %1, %2 : tensor<?xf32>, tensor<?xf32>
+    }
+    """)
+    for size in (1, 5, 33):
+        x = np.linspace(-2, 2, size, dtype=np.float32)
+        assert_agrees(m(np.int32(size), x), (x + 1, np.asarray(jax.lax.erf(x))), "transcendental")
+    with pytest.raises(nm.ShapeError):
+        m(np.int32(4), np.zeros(5, np.float32))
