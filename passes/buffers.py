@@ -8,12 +8,14 @@ keeps the buffer; a clone in between does not help. So the runtime copies such a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from nimble_mlir.dialects import dims_of
 from nimble_mlir.dims import DimExpr
 from nimble_mlir.mlir import ir, stablehlo
+
+from .shape_functions.registry import product
 
 __all__ = ["updated_arguments", "work_estimate"]
 
@@ -90,14 +92,7 @@ def _elements(type_: ir.Type) -> DimExpr | None:
     if not isinstance(type_, ir.RankedTensorType):
         return DimExpr.constant(0)
     dims = dims_of(type_)
-    return None if dims is None else _product(dims)
-
-
-def _product(dims: Iterable[DimExpr | int]) -> DimExpr:
-    size = DimExpr.constant(1)
-    for dim in dims:
-        size = size * dim
-    return size
+    return None if dims is None else product(dims)
 
 
 def _one(_op: Any) -> DimExpr | None:
@@ -107,15 +102,17 @@ def _one(_op: Any) -> DimExpr | None:
 def _contracted(op: Any) -> DimExpr | None:
     dims = dims_of(op.operands[0].type)
     contracting = stablehlo.DotDimensionNumbers(op.attributes["dot_dimension_numbers"]).lhs_contracting_dimensions
-    return None if dims is None else _product(dims[axis] for axis in contracting)
+    return None if dims is None else product([dims[axis] for axis in contracting])
 
 
 def _kernel(op: Any) -> DimExpr | None:
-    return _elements(op.operands[1].type)
+    dims = dims_of(op.operands[1].type)
+    of_outputs = stablehlo.ConvDimensionNumbers(op.attributes["dimension_numbers"]).kernel_output_feature_dimension
+    return None if dims is None else product([dim for axis, dim in enumerate(dims) if axis != of_outputs])
 
 
 def _window(op: Any) -> DimExpr | None:
-    return _product(int(size) for size in op.attributes["window_dimensions"])
+    return product([DimExpr.constant(size) for size in op.attributes["window_dimensions"]])
 
 
 # What each element of a result costs, for the ops where that is not about 1.

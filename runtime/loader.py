@@ -81,7 +81,7 @@ def open_module(
     if not texts:
         raise LoadError(f"'{name}' was not compiled by nimble_mlir: no function carries a nimble signature")
     signature = Signature.from_json(*texts)
-    chosen = device is None
+    by_size = device is None
     if device is None:
         device = signature.driver or _DRIVER_OF_TARGET.get(signature.target)
         if device is None:
@@ -93,7 +93,7 @@ def open_module(
         return Place(device, _make_pool(vm_module, parameters, device, view, name))
 
     place, small = place_on(opened), None
-    if chosen and opened.options.driver == "local-task" and len(view) <= _MAX_SMALL_FILE:
+    if by_size and opened.options.driver == "local-task" and len(view) <= _MAX_SMALL_FILE:
         small = _Once(lambda: place_on(get_device("local-sync")))
     by_name = {function.name: function for function in functions}
     live_treedefs = live_treedefs or {}
