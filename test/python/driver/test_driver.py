@@ -11,6 +11,7 @@ import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.tolerances import assert_agrees
 
 import nimble_mlir as nm
 from nimble_mlir.driver import iree
@@ -75,8 +76,7 @@ def test_jax_export():
     m = nm.compile_stablehlo(program)
     for b, s in [(1, 1), (3, 5), (7, 2)]:
         x, y = random(b, s), random(s, 4)
-        for got, expected in zip(m(x, y), fn(x, y), strict=True):
-            np.testing.assert_allclose(got, expected, atol=1e-5)
+        assert_agrees(m(x, y), fn(x, y), "contraction")
 
 
 def test_a_shape_assertion_of_jax_export_holds_at_run_time():
@@ -90,7 +90,7 @@ def test_portable_artifacts_and_bytecode_are_read():
     fn, program = exported()
     m = nm.compile_stablehlo(program.mlir_module_serialized)
     x, y = random(2, 3), random(3, 4)
-    np.testing.assert_allclose(m(x, y)[0], fn(x, y)[0], atol=1e-5)
+    assert_agrees(m(x, y)[0], fn(x, y)[0], "contraction")
 
 
 @pytest.mark.parametrize("source", ["func.func @main(", b"\x00\x01", "module {}", 3])
@@ -132,8 +132,8 @@ def test_entry_points_share_weights(tmp_path):
     m.save(tmp_path / "m.vmfb")
     assert zipfile.ZipFile(tmp_path / "m.vmfb").getinfo(WEIGHTS_ENTRY).file_size < 2 * w.nbytes
     x = random(3, 64)
-    np.testing.assert_allclose(m.once(x), x @ w, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(m.twice(x), x @ w @ w, rtol=1e-3, atol=1e-3)
+    assert_agrees(m.once(x), x @ w, "contraction")
+    assert_agrees(m.twice(x), x @ w @ w, "contraction")
 
 
 def test_weights_beside_the_file(tmp_path):
@@ -142,7 +142,7 @@ def test_weights_beside_the_file(tmp_path):
     m = nm.compile(fn, specs, options=nm.CompileOptions(parameters=str(weights)))
     x = random(3, 64)
     expected = m(x)
-    np.testing.assert_allclose(expected, x @ w, rtol=1e-4, atol=1e-4)
+    assert_agrees(expected, x @ w, "contraction")
     m.save(tmp_path / "m.vmfb")
     assert weights.stat().st_size > w.nbytes
     assert WEIGHTS_ENTRY not in zipfile.ZipFile(tmp_path / "m.vmfb").namelist()
@@ -248,7 +248,7 @@ def test_small_calls_of_a_function_of_any_size_run_in_the_calling_thread(tmp_pat
         entry = module.entry("main")
         for size in ((1, 1), (3, 4), (64, 384), (1, 5)):
             x, w = (drawn.standard_normal(shape, np.float32) for shape in (size, (size[1], 64)))
-            np.testing.assert_allclose(module(x, w), np.tanh(x @ w), rtol=1e-4, atol=1e-5)
+            assert_agrees(module(x, w), np.tanh(x @ w), "contraction")
             driver = entry._places[x.shape, w.shape].device.options.driver
             assert driver == ("local-sync" if mixed and size != (64, 384) else "local-task")
             flops = size[0] * size[1] * 64

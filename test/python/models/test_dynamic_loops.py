@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.eager import assert_as_eager
+from support.tolerances import assert_agrees
 
 import nimble_mlir as nm
 
@@ -190,7 +191,7 @@ def test_random_sizes_and_trip_counts(mixed, size, trips, often):
     expected = list(x)
     for i in range(trips):
         expected = expected[1:] if often and i % often == 0 and len(expected) > 1 else [*expected, expected[-1] * 0.5]
-    np.testing.assert_allclose(got, np.stack(expected), rtol=1e-5)
+    assert_agrees(got, np.stack(expected), "exact")
 
 
 @pytest.fixture(scope="module")

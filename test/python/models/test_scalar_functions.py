@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
+from support.tolerances import tolerance
 
 import nimble_mlir as nm
 
@@ -36,8 +37,6 @@ BINARY: dict[str, Callable[[Any, Any], Any]] = {
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 TARGETS = (*INTEGERS, "bool", "float16", "bfloat16", "float32", "float64", "int4", "uint2", "float8_e5m2")
 
-# Units in the last place: XLA and IREE have their own exp, log and erf, of up to 4 each, and XLA's expansions add to them.
-ULPS = 16
 # Near a root of these the error is that of the terms, which are about 1.
 ABSOLUTE = ("lgamma", "digamma", "erf_inv")
 
@@ -66,12 +65,11 @@ def _assert_close(name: str, got: np.ndarray, expected: np.ndarray, inputs: tupl
     a, b = got.astype(np.float64), expected.astype(np.float64)
     assert got.dtype == expected.dtype, name
     tiny = float(ml_dtypes.finfo(got.dtype).tiny)
-    eps = float(ml_dtypes.finfo(got.dtype).eps)
-    ulps = ULPS if got.dtype.itemsize >= 4 else 2
+    relative, _ = tolerance(got.dtype, "transcendental")
     with np.errstate(invalid="ignore"):
-        bound = np.maximum(ulps * eps * np.abs(b), 2 * tiny)  # where one side flushes a result to zero
+        bound = np.maximum(relative * np.abs(b), 2 * tiny)  # where one side flushes a result to zero
         if name in ABSOLUTE:
-            bound = np.maximum(bound, ulps * eps)
+            bound = np.maximum(bound, relative)
         close = np.abs(a - b) <= bound
     same = (a == b) & ((a != 0) | (np.signbit(a) == np.signbit(b)))
     close = np.where(np.isfinite(a) & np.isfinite(b) & ((a != 0) | (b != 0)), close, same) | (np.isnan(a) & np.isnan(b))

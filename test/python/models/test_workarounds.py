@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from support.tolerances import assert_agrees
 
 import nimble_mlir as nm
 from nimble_mlir.driver.iree import compiler_path
@@ -131,10 +132,10 @@ def test_iree_packs_batches_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     x, y = (rng.normal(size=(3, *spec.shape[1:])).astype(np.float32) for spec in specs)
     expected = mixed(x, y)
-    np.testing.assert_allclose(nm.compile(mixed, specs)(x, y), expected, atol=1e-4)
+    assert_agrees(nm.compile(mixed, specs)(x, y), expected)
     monkeypatch.setattr(contraction_rules, "apart", lambda ctx, value: value)
     got = nm.compile(mixed, specs)(x, y)
-    np.testing.assert_allclose(got[0], expected[0], atol=1e-4)
+    assert_agrees(got[0], expected[0])
     assert not np.allclose(got[1:], expected[1:], atol=1e-2), "mended: batched products need not be kept apart"
 
 
@@ -150,7 +151,7 @@ def test_iree_tiles_batches_of_dynamic_depth_wrongly(monkeypatch: pytest.MonkeyP
     module = nm.compile(mixed, specs)
     inputs = [rng.normal(size=(*shape, 64)).astype(np.float32) for shape in [(2, 128), (1, 200), (3, 17), (2, 128)]]
     for x in (*inputs, *inputs):
-        np.testing.assert_allclose(module(x), mixed(x), atol=1e-4)
+        assert_agrees(module(x), mixed(x))
     monkeypatch.setattr(emit_iree, "choose_data_tiling", lambda function: None)
     tiled = nm.compile(mixed, specs)
     errors = [np.nan_to_num(np.abs(tiled(x) - mixed(x)).max(), nan=np.inf) for x in (*inputs, *inputs)]

@@ -32,3 +32,15 @@ def test_source_file(path):
         path.name == "__init__.py" and not text and "test" in path.relative_to(ROOT).parts
     ):
         assert ast.get_docstring(ast.parse(text)), "no module docstring"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in _SOURCES if path.name.startswith("test_")], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_numbers_are_compared_by_the_tolerance_table(path):
+    """`assert_agrees` of support/tolerances.py, not a bound of the test's own."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    own = [
+        node.lineno for node in calls if isinstance(node.func, ast.Attribute) and node.func.attr == "assert_allclose"
+    ]
+    assert not own, f"lines {own}: say which kind of computation it is"

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from conftest import build
 from runtime_programs import Program
+from support.tolerances import assert_agrees
 
 from nimble_mlir.errors import ShapeError
 from nimble_mlir.runtime import Module, load
@@ -173,7 +174,7 @@ def test_weights_are_held_once(heavy: Path, private_bytes: Callable[[], int]) ->
     def work(index: int) -> None:
         for step in range(6):
             result = module(np.ones((1 + (index + step) % 4, 1024), np.float32))
-            np.testing.assert_allclose(result, np.broadcast_to(expected, result.shape), rtol=1e-4, atol=1e-3)
+            assert_agrees(result, np.broadcast_to(expected, result.shape), "contraction")
 
     in_threads(8, work)
     eight = private_bytes() - before

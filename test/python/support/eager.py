@@ -10,6 +10,8 @@ import numpy as np
 
 import nimble_mlir as nm
 
+from .tolerances import assert_agrees
+
 __all__ = ["assert_as_eager"]
 
 
@@ -24,11 +26,8 @@ def assert_as_eager(fn: Callable[..., Any], specs: Sequence[Any], calls: Iterabl
         with jax.disable_jit():
             expected = fn(*args)
         where = f"{fn.__name__} at {[np.shape(arg) or arg for arg in args]}"
-        assert jax.tree.structure(got) == jax.tree.structure(expected), where
-        for one, other in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
-            assert np.shape(one) == np.shape(other), where
-            assert np.asarray(one).dtype == np.asarray(other).dtype, where
-            np.testing.assert_allclose(
-                np.asarray(one, np.float64), np.asarray(other, np.float64), rtol=1e-4, atol=1e-4, err_msg=where
-            )
+        try:
+            assert_agrees(got, expected)
+        except AssertionError as error:
+            raise AssertionError(f"{where}: {error}") from None
     return module
