@@ -15,9 +15,9 @@ from nimble_mlir.mlir import arith, ir, math, vector
 from ..symbol_table import constant_index
 from .arithmetic import zero
 from .builders import LoweringContext, element_type_of
-from .kernels import loop, nest, read
+from .kernels import nest, read
 from .row_kernels import parts_kernel
-from .vectors import lanes_of, read_lanes, write_lanes
+from .vectors import along, lanes_of, read_lanes, write_lanes
 
 __all__ = ["convolution_kernel", "has_kernel"]
 
@@ -82,12 +82,13 @@ class _Convolution:
         self, inputs: list[ir.Value], into: ir.Value, at: list[ir.Value], width: ir.Value, feature: ir.Value
     ) -> ir.Value:
         """`at` are the batch and the positions along the other spatial dimensions."""
-        step = constant_index(_POSITIONS)
-        whole = arith.muli(arith.divui(width, step), step)
-        many = lambda position, result: [self._block(inputs, result, at, position, feature, _POSITIONS)]  # noqa: E731
-        one = lambda position, result: [self._block(inputs, result, at, position, feature, 1)]  # noqa: E731
-        (into,) = loop(constant_index(0), whole, [into], many, step)
-        return loop(whole, width, [into], one)[0]
+        return along(
+            width,
+            _POSITIONS,
+            [into],
+            lambda position, result: [self._block(inputs, result, at, position, feature, _POSITIONS)],
+            lambda position, result: [self._block(inputs, result, at, position, feature, 1)],
+        )[0]
 
     def _block(
         self, inputs: Values, into: ir.Value, at: list[ir.Value], position: ir.Value, feature: ir.Value, count: int

@@ -142,12 +142,12 @@ class _Gather:
         if self.fill is None:
             return _copy_run(inputs[0], first, into, outer, size)
         value = self.fill.value
-
-        def filled() -> Values:
-            return loop(zero, size, [into], lambda at, result: [write(value, result, [*outer, at])])
-
-        copied = lambda: [_copy_run(inputs[0], first, into, outer, size)]  # noqa: E731
-        return branch(self._kept(inputs, outer), [into.type], copied, filled)[0]
+        return branch(
+            self._kept(inputs, outer),
+            [into.type],
+            lambda: [_copy_run(inputs[0], first, into, outer, size)],
+            lambda: loop(zero, size, [into], lambda at, result: [write(value, result, [*outer, at])]),
+        )[0]
 
     def _element(self, inputs: list[ir.Value], into: ir.Value, indices: list[ir.Value]) -> ir.Value:
         scalar = read(inputs[0], self._position(inputs, indices))

@@ -109,8 +109,10 @@ class _Row:
             places = [arith.addi(at, constant_index(i * self.lanes)) for i in range(_VECTORS)]
             return [self.combine(so_far, self._vector(place)) for so_far, place in zip(sums, places, strict=True)]
 
+        def one(at: ir.Value, so_far: ir.Value) -> list[ir.Value]:
+            return [self.combine(so_far, self._vector(at))]
+
         sums = loop(constant_index(0), most, [neutral] * _VECTORS, several, many)
-        one = lambda at, so_far: [self.combine(so_far, self._vector(at))]  # noqa: E731
         (last,) = loop(most, whole, [self._tree(sums)], one, constant_index(self.lanes))
         elements = [vector.extract(last, [], [lane]) for lane in range(self.lanes)]
         return self.combine(start, self._tree(elements))

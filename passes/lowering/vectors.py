@@ -59,7 +59,8 @@ def along(
     of_lanes: Callable[..., Values],
     of_element: Callable[..., Values],
 ) -> list[ir.Value]:
-    """Goes over 0 … size: `of_lanes` takes `lanes` positions at once, `of_element` one of those that are left.
+    """Goes over 0 … size: `of_lanes` takes `lanes` positions at once, `of_element` one of those that are left (of a run of
+    elements, or of anything else that is done by blocks).
 
     Both get the (first) position and the carries, and return the carries.
     """

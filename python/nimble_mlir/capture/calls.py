@@ -6,24 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from nimble_mlir.mlir import ir
+from nimble_mlir.passes.regions import everything
 
 __all__ = ["rename_calls"]
+
+# Op → its attribute that names the function it is about.
+_REFERENCES = {"func.call": "callee", "stablehlo.composite": "decomposition"}
 
 
 def rename_calls(operation: Any, new: Mapping[str, str]) -> None:
     """Calls, composites and computations of custom calls below `operation` name the functions as `new` does."""
-    for region in operation.regions:
-        for block in region.blocks:
-            for op in block.operations:
-                if op.operation.name == "func.call":
-                    callee = ir.FlatSymbolRefAttr(op.attributes["callee"]).value
-                    op.attributes["callee"] = ir.FlatSymbolRefAttr.get(new[callee])
-                if op.operation.name == "stablehlo.composite":
-                    body = ir.FlatSymbolRefAttr(op.attributes["decomposition"]).value
-                    op.attributes["decomposition"] = ir.FlatSymbolRefAttr.get(new[body])
-                if "called_computations" in op.attributes:
-                    called = [ir.FlatSymbolRefAttr(entry).value for entry in op.attributes["called_computations"]]
-                    op.attributes["called_computations"] = ir.ArrayAttr.get(
-                        [ir.FlatSymbolRefAttr.get(new[function]) for function in called]
-                    )
-                rename_calls(op.operation, new)
+    for op in everything(operation):
+        key = _REFERENCES.get(op.name)
+        if key is not None:
+            op.attributes[key] = _renamed(op.attributes[key], new)
+        if "called_computations" in op.attributes:
+            called = [_renamed(entry, new) for entry in op.attributes["called_computations"]]
+            op.attributes["called_computations"] = ir.ArrayAttr.get(called)
+
+
+def _renamed(reference: ir.Attribute, new: Mapping[str, str]) -> ir.Attribute:
+    return ir.FlatSymbolRefAttr.get(new[ir.FlatSymbolRefAttr(reference).value])
