@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from project_files import PACKAGES, ROOT, imports, modules, package_files, pyproject
+from support.tolerances import tolerance
 from test_imports import USE_MODULE, saved_module  # noqa: F401 - a fixture
 
 import nimble_mlir as nm
@@ -97,7 +98,8 @@ def test_built_and_run_with_only_the_runtime(saved_module, tmp_path):  # noqa: F
     assert len(pins) == 3
     run(python, "-m", "pip", "install", "--quiet", "--no-deps", wheel)
     run(python, "-m", "pip", "install", "--quiet", *pins)
-    assert run(python, "-c", USE_MODULE, saved_module).endswith("'b' must be at most 8\n")
+    bound = tolerance("float32", "contraction")[0]
+    assert run(python, "-c", USE_MODULE, saved_module, bound).endswith("'b' must be at most 8\n")
 
 
 def run(*command: object) -> str:
