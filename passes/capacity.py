@@ -13,10 +13,14 @@ from nimble_mlir.mlir import arith, ir, tensor
 from .shape_functions import custom_call_target
 from .symbol_table import DimBuilder, constant_index
 
-__all__ = ["CONSUME", "RESERVE", "Reserved", "Room", "reserved", "view_size"]
+__all__ = ["CONSUME", "FRONT", "RESERVE", "Reserved", "Room", "reserved", "view_size"]
 
 # On the `nimble.import` of a view that nothing else reads: its buffer may be written to.
 CONSUME = "nimble.consume"
+
+# On the `nimble.import` of a view that nothing else uses: its sizes may be smaller along the first axis, and what lies
+# behind them is not taken.
+FRONT = "nimble.front"
 
 # The target of the custom call around a list that says `Reserved` of it, with that as its configuration.
 RESERVE = "nimble.reserve"
@@ -62,6 +66,15 @@ class Room:
         taken = ImportOp(view, self._extents(self.capacity), self._buffer_type)
         if consume:
             taken.operation.attributes[CONSUME] = ir.UnitAttr.get()
+        return taken.tensor
+
+    def take_front(self, view: ir.Value, used: ir.Value, type_: ir.RankedTensorType) -> ir.Value:
+        """The first `used` rows of a view that nothing else uses, as a tensor of `type_`: without a copy, where they lie
+        together."""
+        if self.axis != 0:
+            return self.front(self.take(view, consume=False), used, type_)
+        taken = ImportOp(view, self._extents(used), type_)
+        taken.operation.attributes[FRONT] = ir.UnitAttr.get()
         return taken.tensor
 
     def export(self, buffer: ir.Value) -> ir.Value:

@@ -142,6 +142,7 @@ class _Growth:
             view = room.export(filled)
         new = self._in_loop(loop, view)
         _erase_unused(started)
+        self._read(new.results[loop.index], alone=True)
         return new
 
     def _first_capacity(self, op: Any) -> ir.Value:
@@ -187,7 +188,6 @@ class _Growth:
         if measured:
             op.erase()
             _measure(new.results[loop.index], self._axis, new.results[-1])
-        self._read(new.results[loop.index])
         return new
 
     def _leave(self, block: ir.Block, index: int, buffer: _Buffer) -> None:
@@ -227,6 +227,7 @@ class _Growth:
                 buffer = self._branch(step, view)
             else:
                 buffer = _Buffer(self._in_loop(step, view).results[step.index])
+                self._read(buffer.at(step.op))
             steps = steps[1:]
         return buffer
 
@@ -299,18 +300,20 @@ class _Growth:
             self._read(result)
         return _Buffer(result, length=new.results[-1] if measured else None)
 
-    def _read(self, view: ir.Value) -> None:
-        """What imports a view with room gets what is used of it."""
-        for op in [use.owner.operation for use in view.uses]:
-            if op.name == "nimble.import":
-                with ir.InsertionPoint(op), op.location:
-                    front = self._front(view, op.results[0].type)
-                op.results[0].replace_all_uses_with(front)
-                op.erase()
+    def _read(self, view: ir.Value, *, alone: bool = False) -> None:
+        """What imports a view with room gets what is used of it. `alone`: nothing else uses the view."""
+        imports = [use.owner.operation for use in view.uses if use.owner.operation.name == "nimble.import"]
+        for op in imports:
+            with ir.InsertionPoint(op), op.location:
+                front = self._front(view, op.results[0].type, alone=alone and len(imports) == 1)
+            op.results[0].replace_all_uses_with(front)
+            op.erase()
 
-    def _front(self, view: ir.Value, type_: ir.RankedTensorType) -> ir.Value:
+    def _front(self, view: ir.Value, type_: ir.RankedTensorType, *, alone: bool = False) -> ir.Value:
         room = Room(self._axis, view_size(view, self._axis), self._sizes, type_)
         used = self._sizes.value((dims_of(type_) or ())[self._axis])
+        if alone:
+            return room.take_front(view, used, type_)
         return room.front(room.take(view, consume=False), used, type_)
 
 
