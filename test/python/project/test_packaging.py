@@ -51,10 +51,11 @@ def test_the_installed_package_is_this_tree():
 
 def test_dependencies_are_those_that_are_imported():
     imported = set()
-    sources = [*modules().items(), *((path.stem, path) for path in (ROOT / "examples").glob("*.py"))]
-    for module, path in sources:
+    examples = {path.stem: path for path in (ROOT / "examples").glob("*.py")}
+    own = {"nimble_mlir", *examples}  # an example may use another
+    for module, path in [*modules().items(), *examples.items()]:
         tops = {name.partition(".")[0] for name, _ in imports(module, path)}
-        imported |= {_DISTRIBUTIONS.get(top, top) for top in tops - sys.stdlib_module_names - {"nimble_mlir"}}
+        imported |= {_DISTRIBUTIONS.get(top, top) for top in tops - sys.stdlib_module_names - own}
     declared = distribution_names(pyproject()["project"]["dependencies"])
     assert declared - _NOT_IMPORTED == imported
 
