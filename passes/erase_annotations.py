@@ -1,5 +1,5 @@
-"""`nimble-erase-annotations`: what says nothing to a program on one device goes. In: stage stablehlo, calls inlined. Out: the
-same without tokens, and without custom calls that only say where a value is to lie."""
+"""`nimble-erase-annotations`: what says nothing to a program on one device goes. In: stage stablehlo, calls inlined. Out:
+the same without tokens, and without custom calls that only say where a value is to lie."""
 
 from __future__ import annotations
 
