@@ -14,6 +14,7 @@ from jax.extend.mlir import ir
 from jax.extend.mlir.dialects import stablehlo
 
 from nimble_mlir.errors import CaptureError, NimbleError, UnsupportedOpError
+from nimble_mlir.passes.library_ops import STORED_CHLO
 from nimble_mlir.passes.regions import everything
 
 from .chlo import CHLO_PREFIX, replace_chlo
@@ -80,7 +81,29 @@ def _inline_manual_computation(op: Any) -> None:
     op.erase()
 
 
-_REWRITES: dict[str, Callable[[Any], None]] = {"chlo": replace_chlo, "sdy": _drop_sdy}
+def _recompose(op: Any) -> None:
+    """`custom_call @mhlo.topk(…) {mhlo.attributes = {…}}`, as older versions of JAX stored ops of CHLO, as if it were one.
+
+    XLA reads such calls likewise (its pass stablehlo-ext-chlo-recompose-ops).
+    """
+    if op.name != "stablehlo.custom_call":
+        return
+    name = STORED_CHLO.get(ir.StringAttr(op.attributes["call_target_name"]).value)
+    attributes = {}
+    if "mhlo.attributes" in op.attributes:
+        attributes = {entry.name: entry.attr for entry in ir.DictAttr(op.attributes["mhlo.attributes"])}
+    if name is None or str(attributes.pop("largest", "true")) != "true":
+        return
+    with ir.InsertionPoint(op), op.location:
+        types, operands = [result.type for result in op.results], list(op.operands)
+        new = ir.Operation.create(f"chlo.{name}", results=types, operands=operands, attributes=attributes)
+    for before, after in zip(op.results, new.results, strict=True):
+        before.replace_all_uses_with(after)
+    op.erase()
+    replace_chlo(new)
+
+
+_REWRITES: dict[str, Callable[[Any], None]] = {"chlo": replace_chlo, "sdy": _drop_sdy, "stablehlo": _recompose}
 
 
 def _drop_shardings(function: Any) -> None:

@@ -47,6 +47,32 @@ def test_stored_export_gives_the_results_stored_with_it(name: str) -> None:
     assert_agrees(got if isinstance(got, tuple) else (got,), tuple(map(np.asarray, expected)), "contraction")
 
 
+NAMES_OF_OLD = """
+func.func public @main(%x: tensor<?x8xf32>, %y: tensor<?x3xf64>)
+    -> (tensor<?x2xf32>, tensor<?x2xi32>, tensor<?x8xf32>, tensor<?x3xf64>, tensor<?x3xf64>) {
+  %0:2 = stablehlo.custom_call @mhlo.topk(%x) {mhlo.attributes = {k = 2 : i64, largest = true}, mhlo.version = 1 : i64}
+    : (tensor<?x8xf32>) -> (tensor<?x2xf32>, tensor<?x2xi32>)
+  %1 = stablehlo.custom_call @mhlo.erf(%x) {mhlo.version = 1 : i64} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %2 = stablehlo.custom_call @mhlo.erf(%y) {mhlo.version = 1 : i64} : (tensor<?x3xf64>) -> tensor<?x3xf64>
+  %3 = stablehlo.custom_call @mhlo.tan(%y) {mhlo.version = 1 : i64} : (tensor<?x3xf64>) -> tensor<?x3xf64>
+  return %0#0, %0#1, %1, %2, %3 : tensor<?x2xf32>, tensor<?x2xi32>, tensor<?x8xf32>, tensor<?x3xf64>, tensor<?x3xf64>
+}
+"""
+
+
+def test_ops_of_chlo_under_their_older_names() -> None:
+    m = nm.compile_stablehlo(NAMES_OF_OLD)
+    rng = np.random.default_rng(0)
+    for rows in (1, 5):
+        x, y = rng.normal(size=(rows, 8)).astype(np.float32), rng.normal(size=(rows, 3))
+        with jax.enable_x64(True):
+            expected = *lax.top_k(x, 2), lax.erf(x), lax.erf(y), jnp.tan(y)
+            assert_agrees(m(x, y), tuple(map(np.asarray, expected)), "transcendental")
+    smallest = NAMES_OF_OLD.replace("largest = true", "largest = false")
+    with pytest.raises(nm.UnsupportedOpError, match=r"custom call 'mhlo\.topk'"):
+        nm.compile_stablehlo(smallest)
+
+
 TOKENS = """
 func.func @main(%t: !stablehlo.token {jax.token = true}, %x: tensor<?xf32> {jax.buffer_donor = true},
     %n: tensor<i32>) -> (!stablehlo.token, tensor<?xf32> {jax.result_info = "y"}) {
