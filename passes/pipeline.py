@@ -132,14 +132,19 @@ class Pipeline:
 def run_default(
     module: ir.Module,
     *,
+    after: str | None = None,
     until: str = STAGES[-1],
     on_stage: Callable[[str, ir.Module], None] | None = None,
     instrument: Instrumentation | None = None,
 ) -> None:
-    """Runs the default pipeline up to and with stage `until`; `on_stage(stage, module)` is called after each stage."""
+    """Runs the default pipeline up to and with stage `until`; `on_stage(stage, module)` is called after each stage.
+
+    With `after`, the module stands at that stage already.
+    """
     if until not in STAGES:
         raise CompileError(f"unknown stage '{until}'; the stages are {', '.join(STAGES)}")
-    for stage, text in DEFAULT_PIPELINE[: STAGES.index(until) + 1]:
+    first = 0 if after is None else STAGES.index(after) + 1
+    for stage, text in DEFAULT_PIPELINE[first : STAGES.index(until) + 1]:
         parse_pipeline(text).run(module, instrument=instrument)
         if on_stage is not None:
             on_stage(stage, module)

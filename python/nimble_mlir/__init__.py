@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from nimble_mlir.capture import TensorList, associative_scan, cond, fori_loop, scan, switch, while_loop
     from nimble_mlir.capture import map_ as map
     from nimble_mlir.driver.options import CompileOptions
-    from nimble_mlir.runtime import DeviceOptions, Module, load
+    from nimble_mlir.runtime import DeviceInfo, DeviceOptions, Module, devices, load
 
 __version__ = "0.1.0"
 
@@ -41,6 +41,7 @@ __all__ = [
     "CaptureError",
     "CompileError",
     "CompileOptions",
+    "DeviceInfo",
     "DeviceOptions",
     "LoadError",
     "Module",
@@ -52,6 +53,7 @@ __all__ = [
     "compile",
     "compile_stablehlo",
     "cond",
+    "devices",
     "dims",
     "fori_loop",
     "load",
@@ -68,6 +70,7 @@ _CAPTURE, _RUNTIME = "nimble_mlir.capture", "nimble_mlir.runtime"
 # Public name → its module, and its name there where that is another.
 _LAZY = {
     "CompileOptions": "nimble_mlir.driver.options",
+    "DeviceInfo": _RUNTIME,
     "DeviceOptions": _RUNTIME,
     "Module": _RUNTIME,
     "TensorList": _CAPTURE,
@@ -75,6 +78,7 @@ _LAZY = {
     "compile": "nimble_mlir.api",
     "compile_stablehlo": "nimble_mlir.api",
     "cond": _CAPTURE,
+    "devices": _RUNTIME,
     "fori_loop": _CAPTURE,
     "load": _RUNTIME,
     "map": f"{_CAPTURE}:map_",
