@@ -135,6 +135,11 @@ class Module:
             f"this module has several entry points ({self._listed()}): call one of them, such as m.{first}(...)"
         )
 
+    @property
+    def image(self) -> memoryview:
+        """The bytes of the file, as `save` writes them; without a copy, valid as long as they are referenced."""
+        return self._image
+
     def __repr__(self) -> str:
         try:
             where = f"on {self.device.options.driver}"

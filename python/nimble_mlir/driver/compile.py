@@ -105,6 +105,7 @@ class _Lowering:
         self.texts: dict[str, str] = {}
         self._watch = Instrumentation(before=self._before)
         self._done = 0
+        self._stage = STAGES[0]
         with program.context, ir.Location.unknown():
             self._reached("stablehlo", program.module)
             if until != "stablehlo":
@@ -121,7 +122,8 @@ class _Lowering:
         """The module at the last stage for a target; `last` says that nobody needs the shared one any more."""
         program = self._program
         with program.context, ir.Location.unknown():
-            module = program.module if last else _copy(program.module)
+            module = program.module if last else program.module.operation.clone()
+            self._stage = STAGES[STAGES.index(_SHARED) + 1]
             run_default(
                 module, after=_SHARED, until=self._until, on_stage=self._reached, instrument=self._watch
             )
@@ -142,9 +144,11 @@ class _Lowering:
     def _before(self, step: PassStep, module: ir.Module) -> None:
         self._done += 1
         if self._monitor.on_step is not None:
-            self._monitor.on_step(step.name, _PASSES_SHARE * min(self._done / _PASSES, 1.0))
+            self._monitor.on_step(f"{self._stage}: {step.name}", _PASSES_SHARE * min(self._done / _PASSES, 1.0))
 
     def _reached(self, stage: str, module: ir.Module) -> None:
+        if stage in STAGES[:-1]:
+            self._stage = STAGES[STAGES.index(stage) + 1]
         entries = self._program.entries
         functions = entry_functions(module) if stage in ("nimble", "shapes", "linalg") else []
         for function in functions:
@@ -161,10 +165,6 @@ class _Lowering:
             _log.debug("// stage %s\n%s", stage, text)
             if self._monitor.on_ir is not None:
                 self._monitor.on_ir(stage, text)
-
-
-def _copy(module: ir.Module) -> Any:
-    return module.operation.clone()
 
 
 def _compile(source: Path, flags: Sequence[str], output: Path, timeout: float | None) -> None:

@@ -19,6 +19,7 @@ class Monitor:
 
     Attributes:
       on_step: called with the name of a step as it begins, and the share of the whole (0 to 1) that is done by then.
+        The name of a pass has the stage that it leads to before it: "nimble: nimble-infer-dims".
       on_ir: called with the name of a stage and its IR as text, as the stage is reached.
       timings: the steps that have ended, in order, with their seconds; a pass has its name, a run of the IREE compiler
         "iree-compile <target>".

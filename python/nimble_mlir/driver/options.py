@@ -58,11 +58,6 @@ def _common(options: CompileOptions) -> list[str]:
         # IREE demotes f64 to f32 and drops cf.assert unless told otherwise: both would change what a program does.
         "--iree-input-demote-f64-to-f32=false",
         "--iree-opt-strip-assertions=false",
-        # Where in the source ops come from, with the callers of the function: the same function compiled from another
-        # line would give other bytes. Messages of checks have their places in their text.
-        "--iree-vm-bytecode-module-strip-source-map",
-        "--iree-llvmcpu-debug-symbols=false",
-        "--iree-hal-executable-debug-level=0",
     ]
     if options.opt_level >= 2:
         # What O2 turns on here makes layer norm and softmax dispatches exceed the stack limit on AVX-512 (IREE 3.13).
