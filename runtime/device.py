@@ -19,7 +19,16 @@ from iree.runtime import _binding
 
 from nimble_mlir.errors import LoadError, NimbleError
 
-__all__ = ["DRIVERS", "TARGET_OF_DRIVER", "Device", "DeviceInfo", "DeviceOptions", "devices", "get_device", "vm_instance"]
+__all__ = [
+    "DRIVERS",
+    "TARGET_OF_DRIVER",
+    "Device",
+    "DeviceInfo",
+    "DeviceOptions",
+    "devices",
+    "get_device",
+    "vm_instance",
+]
 
 # Device driver → the compile target whose code runs on it.
 TARGET_OF_DRIVER = {"local-task": "llvm-cpu", "local-sync": "llvm-cpu", "vulkan": "vulkan", "cuda": "cuda"}

@@ -66,10 +66,10 @@ def open_module(
 ) -> Module:
     """`load` for the process that compiled the module.
 
-    `name` is for messages (the path). `ir_stages` maps stage names to IR text, or to functions that make it. `live_treedefs` maps entry names to JAX's
-    treedefs of ((args, kwargs), results): with them, types that are registered with JAX can be passed and returned.
-    Without `absent_device_is_error` a module whose device is not there, or whose code this machine cannot run, can be
-    saved and asked for its signature; the LoadError comes when it is called.
+    `name` is for messages (the path). `ir_stages` maps stage names to IR text, or to functions that make it.
+    `live_treedefs` maps entry names to JAX's treedefs of ((args, kwargs), results): with them, types that are registered
+    with JAX can be passed and returned. Without `absent_device_is_error` a module whose device is not there, or whose
+    code this machine cannot run, can be saved and asked for its signature; the LoadError comes when it is called.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         name, file = name or "bytes", _map_bytes(source)

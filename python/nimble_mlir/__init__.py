@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nimble_mlir.api import compile, compile_stablehlo
     from nimble_mlir.capture import TensorList, associative_scan, cond, fori_loop, scan, switch, while_loop
     from nimble_mlir.capture import map_ as map
+    from nimble_mlir.driver import cache
     from nimble_mlir.driver.options import CompileOptions
     from nimble_mlir.runtime import DeviceInfo, DeviceOptions, Module, devices, load
 
@@ -50,6 +51,7 @@ __all__ = [
     "TensorList",
     "UnsupportedOpError",
     "associative_scan",
+    "cache",
     "compile",
     "compile_stablehlo",
     "cond",
@@ -67,7 +69,7 @@ __all__ = [
 
 _CAPTURE, _RUNTIME = "nimble_mlir.capture", "nimble_mlir.runtime"
 
-# Public name → its module, and its name there where that is another.
+# Public name → its module, and its name there where that is another ("*": the module itself).
 _LAZY = {
     "CompileOptions": "nimble_mlir.driver.options",
     "DeviceInfo": _RUNTIME,
@@ -75,6 +77,7 @@ _LAZY = {
     "Module": _RUNTIME,
     "TensorList": _CAPTURE,
     "associative_scan": _CAPTURE,
+    "cache": "nimble_mlir.driver.cache:*",
     "compile": "nimble_mlir.api",
     "compile_stablehlo": "nimble_mlir.api",
     "cond": _CAPTURE,
@@ -91,7 +94,8 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         module, _, other = _LAZY[name].partition(":")
-        value = getattr(import_module(module), other or name)
+        found = import_module(module)
+        value = found if other == "*" else getattr(found, other or name)
         globals()[name] = value
         return value
     raise AttributeError(f"module 'nimble_mlir' has no attribute '{name}'")

@@ -18,7 +18,8 @@ def main() -> None:
     choice.add_argument("--version", action="version", version=nimble_mlir.__version__)
     given = parser.parse_args()
     spec = find_spec("nimble_mlir.runtime")
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     runtime = Path(spec.origin).parent
     print(runtime / "cmake" if given.cmake_dir else runtime / "include")
 

@@ -158,7 +158,9 @@ def _combinations(signature: EntryPoint, ranges: Mapping[str, Sequence[int]]) ->
                for name in dim.symbols}  # fmt: skip
     for name in ranges:
         if name not in symbols:
-            raise NimbleError(f"--sizes: no symbol '{name}'; '{signature.name}' has {', '.join(sorted(symbols)) or 'none'}")
+            raise NimbleError(
+                f"--sizes: no symbol '{name}'; '{signature.name}' has {', '.join(sorted(symbols)) or 'none'}"
+            )
     missing = [name for name in signature.scope.symbols if name in symbols and name not in ranges]
     if missing:
         raise NimbleError(f"--sizes says nothing of '{missing[0]}': give --sizes {','.join(f'{n}=N' for n in missing)}")

@@ -23,14 +23,14 @@ from .sources import read_program
 __all__ = ["main"]
 
 _STAGES = ("stablehlo", *STAGES, "vmfb")
-_EPILOG = (
-    "Exit codes: 0 compiled, 1 an error (one line on stderr), 2 a wrong command line, 130 interrupted."
-)
+_EPILOG = "Exit codes: 0 compiled, 1 an error (one line on stderr), 2 a wrong command line, 130 interrupted."
 
 
 @click.command("nimble-compile", cls=Command, epilog=_EPILOG)
 @click.argument("source")
-@click.option("-o", "--output", metavar="FILE", help="Where to write; '-' is stdout (default for IR; needed for a .vmfb).")
+@click.option(
+    "-o", "--output", metavar="FILE", help="Where to write; '-' is stdout (default for IR; needed for a .vmfb)."
+)
 @click.option("--input", "inputs", multiple=True, metavar="[NAME=]SIZES:DTYPE",
               help="An argument of the function: ids=b,s:i32, x=3,2*s + 1:f32, w=@w.npy (fixed), n=3 (a Python number). "
                    "Without NAME by position; NAME may be a path, params['w'].")  # fmt: skip
@@ -47,6 +47,7 @@ _EPILOG = (
 @click.option("--parameters", metavar="FILE", help="Write the weights to this .safetensors file, not into the .vmfb.")
 @click.option("--iree-flag", "iree_flags", multiple=True, metavar="FLAG", help="A further flag for iree-compile.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="Stop the IREE compiler after this time.")
+@click.option("--no-cache", is_flag=True, help="Do not use the persistent compile cache.")
 @click.option("--compile-to", type=click.Choice(_STAGES), default="vmfb", show_default=True,
               help="Stop at this stage and write its IR.")  # fmt: skip
 @click.option("--dump-ir", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
@@ -71,6 +72,7 @@ def main(
     parameters: str | None,
     iree_flags: Sequence[str],
     timeout: float | None,
+    no_cache: bool,
 ) -> None:
     """Compiles SOURCE once, for every size that its inputs allow.
 
@@ -88,15 +90,15 @@ def main(
         parameters=parameters,
         iree_flags=tuple(iree_flags),
         timeout=timeout,
+        cache=not no_cache,
         keep_ir=False,
     )
     monitor = Monitor()
     if dump_ir is not None:
         dump_ir.mkdir(parents=True, exist_ok=True)
         monitor.on_ir = lambda stage, text: _dump(dump_ir, stage, text)
-    with progress("nimble-compile") as monitor.on_step:
-        if quiet:
-            monitor.on_step = None
+    with progress("nimble-compile") as on_step:
+        monitor.on_step = None if quiet else on_step
         with monitor.step("capture", 0.0):
             specs = [parse_spec(text) for text in inputs]
             program = read_program(source, specs, constraints, _likely(likely), wanted[0])

@@ -142,7 +142,9 @@ def _save(output: Path, signature: EntryPoint, results: Sequence[np.ndarray]) ->
         np.save(output, results[0])
         return
     keys = [spec.path or "result" for spec in signature.results]
-    arrays: Any = {_key(path, number, keys): array for number, (path, array) in enumerate(zip(keys, results, strict=True))}
+    arrays: Any = {
+        _key(path, number, keys): array for number, (path, array) in enumerate(zip(keys, results, strict=True))
+    }
     np.savez(output, **arrays)
 
 

@@ -78,9 +78,11 @@ def _find(source: str) -> Callable[..., Any]:
         if not Path(where).is_file():
             raise CaptureError(f"'{where}' does not exist; expected FILE.py:function, or package.module:function")
         spec = importlib.util.spec_from_file_location(Path(where).stem, where)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        loader = spec.loader
+        assert loader is not None
         module = importlib.util.module_from_spec(spec)
-        load: Callable[[], Any] = lambda: spec.loader.exec_module(module) or module  # noqa: E731
+        load: Callable[[], Any] = lambda: loader.exec_module(module) or module  # noqa: E731
     else:
         if "" not in sys.path and str(Path.cwd()) not in sys.path:
             sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
@@ -114,7 +116,9 @@ def _arguments(
         raise CaptureError("--constraint and --likely are about symbols, but no --input has a size that is one")
     positional, keyword = [], {}
     for each in inputs:
-        value = each.value if each.value is not None else nm.spec([_size(dim, symbols) for dim in each.dims], each.dtype)
+        value = (
+            each.value if each.value is not None else nm.spec([_size(dim, symbols) for dim in each.dims], each.dtype)
+        )
         if each.name is None:
             positional.append(value)
         else:

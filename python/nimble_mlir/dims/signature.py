@@ -237,7 +237,7 @@ class EntryPoint:
         return data
 
     def _plan_data(self) -> dict[str, Any]:
-        """How the symbols are solved and what is checked, for readers that cannot make a plan (C++; Python makes its own)."""
+        """How the symbols are solved and what is checked: for C++, which makes no plan (Python makes its own)."""
         steps = [
             {
                 "symbol": step.symbol,
@@ -251,7 +251,8 @@ class EntryPoint:
             for step in self.plan.steps
         ]
         checks = [
-            {"argument": check.argument, "axis": check.axis, "expected": str(check.expected)} for check in self.plan.checks
+            {"argument": check.argument, "axis": check.axis, "expected": str(check.expected)}
+            for check in self.plan.checks
         ]
         symbols = [
             {"name": info.name, "min": info.min, "max": info.max, "multiple_of": info.multiple_of}

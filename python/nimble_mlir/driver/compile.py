@@ -26,6 +26,7 @@ from nimble_mlir.runtime import Module
 from nimble_mlir.runtime.entry import SMALL_WORK
 from nimble_mlir.runtime.loader import open_module
 
+from . import cache
 from .container import add_image, add_weights, link_weights
 from .iree import compile_file, compiler_version
 from .monitor import Monitor
@@ -62,7 +63,7 @@ def compile_program(
             lowering.write(target, source, last=number == len(targets) - 1)
             done = _PASSES_SHARE + (1 - _PASSES_SHARE) * number / len(targets)
             with monitor.step(f"iree-compile {target}", done):
-                _compile(source, iree_flags(target, options), image, options.timeout)
+                compile_image(source, target, options, image)
             _iree_log.info("iree-compile %s: %.1f s", target, monitor.timings[-1][1])
             images.append(image)
         output = images[0]
@@ -125,7 +126,7 @@ class _Lowering:
             module = program.module if last else program.module.operation.clone()
             self._stage = STAGES[STAGES.index(_SHARED) + 1]
             run_default(
-                module, after=_SHARED, until=self._until, on_stage=self._reached, instrument=self._watch
+                module, after=_SHARED, until=self._until, target=target, on_stage=self._reached, instrument=self._watch
             )
             if self._until == STAGES[-1]:
                 signature = Signature(
@@ -165,6 +166,21 @@ class _Lowering:
             _log.debug("// stage %s\n%s", stage, text)
             if self._monitor.on_ir is not None:
                 self._monitor.on_ir(stage, text)
+
+
+def compile_image(source: Path, target: str, options: CompileOptions, image: Path) -> None:
+    """The IREE compiler on a file of bytecode, or the cache, which has what it made of the same."""
+    flags = iree_flags(target, options)
+
+    def make(output: Path) -> None:
+        _compile(source, flags, output, options.timeout)
+
+    if not (options.cache and cache.is_on()):
+        make(image)
+        return
+    key = cache.key_of(source.read_bytes(), flags, (nimble_mlir.__version__, compiler_version()))
+    if cache.get_or_make(key, make, image):
+        _iree_log.info("%s: from the compile cache", target)
 
 
 def _compile(source: Path, flags: Sequence[str], output: Path, timeout: float | None) -> None:

@@ -31,6 +31,7 @@ class CompileOptions:
         them beside it.
       iree_flags: further flags for iree-compile; they replace those of nimble's own that have the same name.
       timeout: seconds until the IREE compiler is stopped; None waits.
+      cache: whether to use the persistent compile cache (`nm.cache`; NIMBLE_CACHE=off switches it off for a process).
       keep_ir: whether the module keeps the text of each IR stage for `Module.ir`.
     """
 
@@ -41,6 +42,7 @@ class CompileOptions:
     parameters: str | None = None
     iree_flags: tuple[str, ...] = ()
     timeout: float | None = None
+    cache: bool = True
     keep_ir: bool = True
 
     def __post_init__(self) -> None:

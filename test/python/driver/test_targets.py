@@ -139,7 +139,10 @@ def test_code_for_other_cpus_of_the_same_kind_runs(cpu):
     [
         ("host", ["--iree-llvmcpu-target-cpu=host"]),
         ("znver4", ["--iree-llvmcpu-target-triple=x86_64-unknown-linux-gnu", "--iree-llvmcpu-target-cpu=znver4"]),
-        ("cortex-a76", ["--iree-llvmcpu-target-triple=aarch64-unknown-linux-gnu", "--iree-llvmcpu-target-cpu=cortex-a76"]),
+        (
+            "cortex-a76",
+            ["--iree-llvmcpu-target-triple=aarch64-unknown-linux-gnu", "--iree-llvmcpu-target-cpu=cortex-a76"],
+        ),
         (
             "aarch64-linux-gnu:neoverse-v2",
             ["--iree-llvmcpu-target-triple=aarch64-linux-gnu", "--iree-llvmcpu-target-cpu=neoverse-v2"],

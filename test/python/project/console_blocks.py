@@ -25,7 +25,7 @@ def commands(path: Path) -> Iterator[Command]:
         first = page.count("\n", 0, block.start(1)) + 1
         lines = block[1].splitlines()
         starts = [number for number, line in enumerate(lines) if line.startswith("$ ")]
-        assert starts and starts[0] == 0, f"{path}:{first}: a console block begins with '$ '"
+        assert starts[:1] == [0], f"{path}:{first}: a console block begins with '$ '"
         for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
             body = lines[start:end]
             rest = 1
