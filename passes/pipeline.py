@@ -47,6 +47,9 @@ STAGES: tuple[str, ...] = tuple(stage for stage, _ in DEFAULT_PIPELINE)
 
 _MODULE = "builtin.module"
 
+# The pass that chooses lowerings by the target.
+_BY_TARGET = "nimble-legalize-to-linalg"
+
 
 @dataclass
 class Instrumentation:
@@ -133,15 +136,22 @@ class Pipeline:
 def run_default(
     module: ir.Module,
     *,
+    after: str | None = None,
     until: str = STAGES[-1],
+    target: str = "llvm-cpu",
     on_stage: Callable[[str, ir.Module], None] | None = None,
     instrument: Instrumentation | None = None,
 ) -> None:
-    """Runs the default pipeline up to and with stage `until`; `on_stage(stage, module)` is called after each stage."""
+    """Runs the default pipeline up to and with stage `until`; `on_stage(stage, module)` is called after each stage.
+
+    With `after`, the module stands at that stage already. `target` is what IREE will compile for.
+    """
     if until not in STAGES:
         raise CompileError(f"unknown stage '{until}'; the stages are {', '.join(STAGES)}")
-    for stage, text in DEFAULT_PIPELINE[: STAGES.index(until) + 1]:
-        parse_pipeline(text).run(module, instrument=instrument)
+    first = 0 if after is None else STAGES.index(after) + 1
+    for stage, text in DEFAULT_PIPELINE[first : STAGES.index(until) + 1]:
+        passes = text if target == "llvm-cpu" else text.replace(_BY_TARGET, f"{_BY_TARGET}{{target={target}}}")
+        parse_pipeline(passes).run(module, instrument=instrument)
         if on_stage is not None:
             on_stage(stage, module)
 

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from nimble_mlir.api import compile, compile_stablehlo
     from nimble_mlir.capture import TensorList, associative_scan, cond, fori_loop, scan, switch, while_loop
     from nimble_mlir.capture import map_ as map
+    from nimble_mlir.driver import cache
     from nimble_mlir.driver.options import CompileOptions
-    from nimble_mlir.runtime import DeviceOptions, Module, load
+    from nimble_mlir.runtime import DeviceInfo, DeviceOptions, Module, devices, load
 
 __version__ = "0.1.0"
 
@@ -41,6 +42,7 @@ __all__ = [
     "CaptureError",
     "CompileError",
     "CompileOptions",
+    "DeviceInfo",
     "DeviceOptions",
     "LoadError",
     "Module",
@@ -49,9 +51,11 @@ __all__ = [
     "TensorList",
     "UnsupportedOpError",
     "associative_scan",
+    "cache",
     "compile",
     "compile_stablehlo",
     "cond",
+    "devices",
     "dims",
     "fori_loop",
     "load",
@@ -65,16 +69,19 @@ __all__ = [
 
 _CAPTURE, _RUNTIME = "nimble_mlir.capture", "nimble_mlir.runtime"
 
-# Public name → its module, and its name there where that is another.
+# Public name → its module, and its name there where that is another ("*": the module itself).
 _LAZY = {
     "CompileOptions": "nimble_mlir.driver.options",
+    "DeviceInfo": _RUNTIME,
     "DeviceOptions": _RUNTIME,
     "Module": _RUNTIME,
     "TensorList": _CAPTURE,
     "associative_scan": _CAPTURE,
+    "cache": "nimble_mlir.driver.cache:*",
     "compile": "nimble_mlir.api",
     "compile_stablehlo": "nimble_mlir.api",
     "cond": _CAPTURE,
+    "devices": _RUNTIME,
     "fori_loop": _CAPTURE,
     "load": _RUNTIME,
     "map": f"{_CAPTURE}:map_",
@@ -87,7 +94,8 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         module, _, other = _LAZY[name].partition(":")
-        value = getattr(import_module(module), other or name)
+        found = import_module(module)
+        value = found if other == "*" else getattr(found, other or name)
         globals()[name] = value
         return value
     raise AttributeError(f"module 'nimble_mlir' has no attribute '{name}'")
