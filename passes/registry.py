@@ -22,6 +22,7 @@ PASSES: dict[str, str] = {
     "nimble-materialize-shapes": "materialize_shapes:MaterializeShapes",
     "nimble-lower-control-flow": "lower_control_flow:LowerControlFlow",
     "nimble-reserve-capacity": "reserve_capacity:ReserveCapacity",
+    "nimble-loops-to-kernels": "loops_to_kernels:LoopsToKernels",
     "nimble-legalize-to-linalg": "legalize_to_linalg:LegalizeToLinalg",
     "nimble-resolve-dims": "resolve_dims:ResolveDims",
     "nimble-erase-dims": "erase_dims:EraseDims",

@@ -1,0 +1,176 @@
+"""`nimble-loops-to-kernels`: loops over little work become one dispatch. In: control flow of scf at stage shapes. Out: the
+same, with a `nimble.kernel` in place of each loop whose whole body a kernel can hold."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from nimble_mlir.dialects import dims_of
+from nimble_mlir.errors import UnsupportedOpError
+from nimble_mlir.mlir import ir, tensor
+
+from .base import ModulePass, entry_functions
+from .lowering import LoweringContext
+from .lowering.builders import element_type_of
+from .lowering.elements import Buffer, NotInKernelError, is_supported
+from .lowering.kernel_body import KernelBody, write
+from .lowering.kernel_body_rules import KERNEL_BODY_RULES
+from .lowering.kernels import kernel, restored, stored
+from .regions import CONTROL_FLOW
+from .symbol_table import DimBuilder, SymbolTable
+
+__all__ = ["LoopsToKernels"]
+
+_log = logging.getLogger("nimble_mlir.passes")
+
+# Where the first values of the carries stand among the operands of a loop.
+_FIRST = {"scf.for": 3, "scf.while": 0}
+
+# A dispatch of IREE takes at most 64 bindings and 64 words of constants (two for the offset of each binding, two for each
+# size and scalar).
+_MOST_TENSORS = 24
+
+
+@dataclass(frozen=True)
+class LoopsToKernels(ModulePass):
+    """Runs a loop in one dispatch on one thread, where an iteration is too little work to be spread over threads.
+
+    As a loop on the host, each iteration is a command buffer of several dispatches, and waits for the device where its
+    condition depends on data. In a kernel it is a loop, carries stand in buffers that are written in place, and what lies
+    between (the gates of an LSTM, the activations of a cell) stays in registers. Loops in the body come along.
+
+      %r = scf.for %k = %c0 to %n step %c1 iter_args(%c = %x) -> (tensor<4xf32>) {
+        %next = stablehlo.sine %c
+        scf.yield %next }
+    ==>
+      %x1 = "nimble.bind"(%x)
+      %k1 = "nimble.kernel"(%x1, %c1) ({^bb(%w: index, %c: tensor<4xf32>):
+        %r1 = scf.for %k = %c0 to %n step %c1 iter_args(%d = %c) { … tensor.extract … tensor.insert … }
+        "nimble.kernel_yield"("nimble.bind"(%r1)) })
+      %r = "nimble.unbind"(%k1)
+    """
+
+    name: ClassVar[str] = "nimble-loops-to-kernels"
+
+    def run(self, module: ir.Module) -> None:
+        """Never fails: a loop that a kernel cannot hold stays, and the log says why."""
+        for function in entry_functions(module):
+            table = SymbolTable(function)
+            context = LoweringContext(table.scope, DimBuilder(function.entry_block, table.values))
+            _visit(context, function.entry_block)
+
+
+def _visit(ctx: LoweringContext, block: ir.Block) -> None:
+    for view in list(block.operations):
+        op = view.operation
+        if op.name not in CONTROL_FLOW or (op.name in _FIRST and _converted(ctx, op)):
+            continue
+        for region in op.regions:
+            for inner in region.blocks:
+                _visit(ctx, inner)
+
+
+def _converted(ctx: LoweringContext, op: Any) -> bool:
+    """Puts a kernel in place of a loop; False, with the reason in the log, where it cannot be one."""
+    try:
+        _check_carries(op)
+        body = KernelBody(ctx, KERNEL_BODY_RULES)
+        loop = _Loop(body, op)
+        loop.plan()
+        with ir.InsertionPoint(op), op.location:
+            results = loop.emit()
+    except (NotInKernelError, UnsupportedOpError) as reason:
+        _log.debug("%s stays a loop of the host: %s", op.name, reason)
+        return False
+    for before, after in zip(op.results, results, strict=True):
+        if after is not None:
+            before.replace_all_uses_with(after)
+    op.erase()
+    return True
+
+
+def _check_carries(op: Any) -> None:
+    tensors = [result for result in op.results if isinstance(result.type, ir.RankedTensorType)]
+    if not tensors:
+        raise NotInKernelError("it carries what the host computes")
+    for result in op.results:
+        if result not in tensors and any(True for _ in result.uses):
+            raise NotInKernelError(f"the host needs a result of type {result.type}")
+    for result in tensors:
+        if not is_supported(element_type_of(result)) or dims_of(result.type) is None:
+            raise NotInKernelError(f"it carries {result.type}")
+
+
+class _Loop:
+    """A loop as a kernel: carries are outputs, so are the last values of scalars."""
+
+    def __init__(self, body: KernelBody, op: Any) -> None:
+        self.body, self.op, self.ctx = body, op, body.ctx
+        self.firsts = list(op.operands)[_FIRST[op.name] :]
+        self.carries = [self._buffer(result) for result in op.results]
+        self.boxes = [
+            Buffer((), element_type_of(result)) if carry is None and isinstance(result.type, ir.RankedTensorType) else None
+            for result, carry in zip(op.results, self.carries, strict=True)
+        ]
+        body.owned = [carry for carry in self.carries if carry is not None]
+
+    def _buffer(self, result: ir.Value) -> Buffer | None:
+        dims = dims_of(result.type) if isinstance(result.type, ir.RankedTensorType) else None
+        return Buffer(dims, element_type_of(result)) if dims else None
+
+    def plan(self) -> None:
+        """Emits the body into nothing, so that what it reads and holds is known."""
+        with ir.InsertionPoint(self.op), self.op.location:
+            nowhere = ir.Operation.create("scf.execute_region", regions=1)
+        try:
+            with ir.InsertionPoint(nowhere.regions[0].blocks.append()), self.op.location:
+                for carry in self.body.owned:
+                    carry.value = self.ctx.empty(carry.dims, carry.stored)
+                self._emit()
+        finally:
+            self.body.forget()
+            nowhere.erase()
+        count = len(self.body.inputs) + len(self.body.owned) + len(self.boxes) + len(self.body.scratch)
+        if count > _MOST_TENSORS:
+            raise NotInKernelError(f"{count} tensors")
+
+    def emit(self) -> list[ir.Value | None]:
+        """The kernel; returns the loop's results, None for those that are no tensors."""
+        body, ctx = self.body, self.ctx
+        body.begin_again()
+        inputs = [stored(ctx, value) for value in body.inputs]
+        boxes = [box for box in self.boxes if box is not None]
+        outputs = [
+            *(stored(ctx, first) for first, carry in zip(self.firsts, self.carries, strict=True) if carry is not None),
+            *(ctx.empty(buffer.dims, buffer.stored) for buffer in (*boxes, *body.scratch)),
+        ]
+        written = [*body.owned, *boxes, *body.scratch]
+
+        def content(_: ir.Value, x: list[ir.Value], y: list[ir.Value]) -> list[ir.Value]:
+            for buffer, value in zip([*body.inputs.values(), *written], [*x, *y], strict=True):
+                buffer.value = value
+            scalars = self._emit()
+            left = iter(scalars)
+            for box, carry in zip(self.boxes, self.carries, strict=True):
+                scalar = next(left) if carry is None else None
+                if box is not None and scalar is not None and box.value is not None:
+                    box.value = write(scalar, box.value, [], 1, box)
+            return [buffer.value for buffer in written if buffer.value is not None]
+
+        updated = kernel(ctx, inputs, outputs, content)
+        body.forget()
+        values = dict(zip(written, updated, strict=False))
+        return [
+            restored(ctx, values[buffer], result.type) if buffer is not None else None
+            for result, carry, box in zip(self.op.results, self.carries, self.boxes, strict=True)
+            for buffer in [carry if carry is not None else box]
+        ]
+
+    def _emit(self) -> list[ir.Value]:
+        inits = [
+            self.body.scalar(first) if carry is None else None
+            for first, carry in zip(self.firsts, self.carries, strict=True)
+        ]
+        return self.body.loop(self.op, self.carries, inits)

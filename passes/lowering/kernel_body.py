@@ -1,0 +1,464 @@
+"""Whole pieces of a program as the body of one kernel: tensors become buffers and elements, control flow stays scf.
+
+In: control flow of scf over StableHLO ops at stage shapes. Out: the same computation on the elements of a kernel's tensors.
+What a loop carries has a buffer of its own, updated at the end of an iteration; what is read more than once is held in a
+scratch buffer; the rest is computed where it is read. One-element tensors are scalars.
+
+A kernel gets its scratch buffers from outside (there is no memory to be had inside), so a body is emitted twice: the first
+time, into nothing, tells which inputs and scratch buffers it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from nimble_mlir.dialects import dims_of
+from nimble_mlir.dims import DimExpr
+from nimble_mlir.mlir import arith, ir, scf, tensor, vector
+
+from ..regions import terminator
+from ..symbol_table import constant_index
+from .builders import LoweringContext, element_type_of, product
+from .elements import (
+    Buffer,
+    Dims,
+    Elements,
+    NotInKernelError,
+    constant_elements,
+    is_supported,
+    lanes_for,
+    of_buffer,
+    of_scalar,
+    row_axis,
+)
+from .kernels import branch, loop, stored_type
+from .recipes import splat
+from .signedness import reinterpret, signless
+from .vectors import along
+
+__all__ = ["KernelBody"]
+
+Values = Sequence[ir.Value]
+
+# What a kernel's tensor may hold that only an iteration needs: so much is copied in passing.
+_LARGEST_SCRATCH = 1 << 16
+
+# Elements (or products of a contraction) that one thread computes between two edges of loops: one to two dispatches of
+# IREE's worker threads take about as long.
+_MOST_WORK = 1 << 22
+
+
+class KernelBody:
+    """Emits the body of one kernel.
+
+    `inputs` are the tensors from outside that it reads, `scratch` the buffers that it needs besides. In the first run both
+    are found; in the second, `bind` has given each its value in the kernel.
+    """
+
+    def __init__(self, ctx: LoweringContext, rules: dict[str, Callable[[KernelBody, Any], Any]]) -> None:
+        self.ctx = ctx
+        self.inputs: dict[ir.Value, Buffer] = {}
+        self.scratch: list[Buffer] = []
+        self.owned: list[Buffer] = []  # the kernel's other outputs
+        self._rules = rules
+        self._bound = False
+        self._used_scratch = 0
+        self._work = 0
+        self._elements: dict[ir.Value, Elements] = {}
+        self._scalars: dict[ir.Value, ir.Value] = {}
+
+    def forget(self) -> None:
+        """Drops all values: those of a run whose ops are erased must not be touched."""
+        self._elements, self._scalars = {}, {}
+        for buffer in (*self.inputs.values(), *self.owned, *self.scratch):
+            buffer.value = None
+
+    def begin_again(self) -> None:
+        """Begins the second run: what was found is known."""
+        self._bound = True
+        self._used_scratch = self._work = 0
+
+    @property
+    def buffers(self) -> list[Buffer]:
+        """All that may be written to; in the first run, what is known of it."""
+        return [*self.owned, *self.scratch] if self._bound else list(self.owned)
+
+    # Values of the program
+
+    def elements(self, value: ir.Value) -> Elements:
+        """A tensor of the program: computed in the kernel, or an input of it."""
+        if value not in self._elements:
+            self._elements[value] = self._from_outside(value)
+        return self._elements[value]
+
+    def define(self, value: ir.Value, elements: Elements) -> None:
+        """States what a result of an op is: a scalar is computed now, and what is read several times is held."""
+        if not elements.dims:
+            elements = of_scalar(elements.scalar, elements.element)
+        elif elements.cost and _is_read_often(value):
+            elements = self.held(elements)
+        self._elements[value] = elements
+
+    def alias(self, value: ir.Value, other: ir.Value) -> None:
+        """States that a result of an op is another tensor."""
+        self._elements[value] = self.elements(other)
+
+    def scalar(self, value: ir.Value) -> ir.Value:
+        """A scalar of the program, or the element of a tensor of rank 0 (signless)."""
+        if isinstance(value.type, ir.RankedTensorType):
+            return self.elements(value).scalar
+        return self._scalars.get(value, value)
+
+    def _from_outside(self, value: ir.Value) -> Elements:
+        dims, element = self.ctx.dims(value), element_type_of(value)
+        if not is_supported(element):
+            raise NotInKernelError(f"elements of type {element}")
+        constant = _splat_of(value)
+        if constant is not None:
+            return constant_elements(dims, element, constant)
+        known = _known_scalar(value)
+        if known is not None:
+            return Elements((), element, lambda _, lanes: splat(reinterpret(known, signless(known.type)), lanes))
+        if value not in self.inputs:
+            if self._bound:
+                raise NotInKernelError("an input that the first run did not read")
+            self.inputs[value] = Buffer(dims, element, self._placeholder(dims, element))
+        return of_buffer(self.inputs[value])
+
+    def _placeholder(self, dims: Dims, element: ir.Type) -> ir.Value:
+        return self.ctx.empty(dims, stored_type(element))
+
+    # Buffers
+
+    def new_buffer(self, dims: Dims, element: ir.Type) -> Buffer:
+        """A scratch buffer, without dimensions of size 1 behind the row."""
+        if self._bound:
+            buffer = self.scratch[self._used_scratch]
+        else:
+            size = product(dims)
+            if not size.is_constant or size.constant_value > _LARGEST_SCRATCH:
+                raise NotInKernelError(f"a tensor of {size} elements to be held")
+            buffer = Buffer(dims, element, self._placeholder(dims, element))
+            self.scratch.append(buffer)
+        self._used_scratch += 1
+        return buffer
+
+    def held(self, elements: Elements) -> Elements:
+        """The same tensor, computed once and stored."""
+        buffer = self.new_buffer(elements.dims, elements.element)
+        self.fill(buffer, elements)
+        return of_buffer(buffer)
+
+    def fill(self, buffer: Buffer, elements: Elements, starts: Values | None = None) -> None:
+        """Stores `elements` in a buffer, from `starts` (or its beginning) on."""
+        dims = elements.dims
+        row = row_axis(dims)
+        lanes = lanes_for(dims) if elements.has_lanes and row == len(buffer.dims) - 1 else 1
+
+        def place(indices: Values) -> list[ir.Value]:
+            if starts is None:
+                return list(indices)
+            return [arith.addi(start, index) for start, index in zip(starts, indices, strict=True)]
+
+        def store(indices: Values, target: ir.Value, lanes: int) -> ir.Value:
+            return write(elements.at(indices, lanes), target, place(indices), lanes, buffer)
+
+        self.charge(product(dims))
+        assert buffer.value is not None
+        buffer.value = self.over(dims, [buffer.value], lambda i, c, n: [store(i, c[0], n)], lanes)[0]
+
+    def charge(self, work: DimExpr) -> None:
+        """States that so many elements are computed one after the other; too many are better spread over threads."""
+        if not work.is_constant:
+            raise NotInKernelError(f"{work} elements")
+        self._work += work.constant_value
+        if self._work > _MOST_WORK:
+            raise NotInKernelError(f"{self._work} elements")
+
+    def over(
+        self, dims: Dims, carries: Values, body: Callable[[Values, Values, int], Values], lanes: int = 1
+    ) -> list[ir.Value]:
+        """Loops over all indices of `dims`; `body` gets indices, carries and for how many elements of the row it stands."""
+        sizes = self.ctx.sizes.values(dims)
+        row = row_axis(dims)
+
+        def level(axis: int, indices: list[ir.Value], carried: Values) -> Values:
+            if axis == len(dims):
+                return body(indices, carried, 1)
+            if dims[axis] == 1:
+                return level(axis + 1, [*indices, constant_index(0)], carried)
+            if axis == row and lanes > 1:
+                ends = [constant_index(0)] * (len(dims) - axis - 1)
+                return along(
+                    sizes[axis],
+                    lanes,
+                    carried,
+                    lambda at, *c: body([*indices, at, *ends], c, lanes),
+                    lambda at, *c: body([*indices, at, *ends], c, 1),
+                )
+            return loop(
+                constant_index(0), sizes[axis], carried, lambda at, *c: level(axis + 1, [*indices, at], list(c))
+            )
+
+        return list(level(0, [], carries))
+
+    def update(self, op: Any, target: ir.Value, update: Elements, starts: Values) -> Elements:
+        """The tensor `target` with a part replaced, in its own buffer where nothing reads it later."""
+        elements = self.elements(target)
+        buffer = elements.buffer
+        owner = target.owner
+        here = (owner if isinstance(owner, ir.Block) else owner.operation.block) == op.block
+        if buffer is None or buffer in self.inputs.values() or not here or _is_read_after(target, op):
+            elements = self.held(elements)
+            buffer = elements.buffer
+        assert buffer is not None
+        if buffer in update.reads:
+            update = self.held(update)
+        self._hold_readers(buffer, op, target)
+        self.fill(buffer, update, starts)
+        return of_buffer(buffer)
+
+    def _hold_readers(self, buffer: Buffer, op: Any, but: ir.Value) -> None:
+        """Before `op` writes to a buffer: what was read of it lazily, and is used later, is computed now."""
+        for value, elements in list(self._elements.items()):
+            if value != but and buffer in elements.reads and _is_read_after(value, op):
+                self._elements[value] = self.held(elements)
+
+    # Statements
+
+    def run(self, block: ir.Block) -> list[ir.Value]:
+        """Emits the ops of a block, but for its terminator, whose operands are returned."""
+        last = terminator(block)
+        for view in block.operations:
+            op = view.operation
+            if op != last:
+                self._statement(op)
+        return list(last.operands)
+
+    def _statement(self, op: Any) -> None:
+        rule = self._rules.get(op.name)
+        if rule is not None:
+            rule(self, op)
+        elif op.name in _CONTROL:
+            _CONTROL[op.name](self, op)
+        elif op.name == "builtin.unrealized_conversion_cast" and not isinstance(op.results[0].type, ir.ShapedType):
+            self._scalars[op.results[0]] = self.scalar(op.operands[0])
+        elif op.name.startswith("arith.") and not any(isinstance(r.type, ir.ShapedType) for r in op.results):
+            copy = op.clone()
+            for index, operand in enumerate(op.operands):
+                copy.operands[index] = self.scalar(operand)
+            self._scalars.update(zip(op.results, copy.results, strict=True))
+        else:
+            raise NotInKernelError(f"'{op.name}'")
+
+    def bind_scalar(self, value: ir.Value, scalar: ir.Value) -> None:
+        """States what a scalar of the program is in the kernel."""
+        self._scalars[value] = scalar
+
+    # Control flow
+
+    @contextmanager
+    def inside(self, values: Values) -> Iterator[None]:
+        """In a region: the buffers hold what its block's arguments say."""
+        before = [buffer.value for buffer in self.buffers]
+        self.set_buffers(values)
+        yield
+        self.set_buffers([value for value in before if value is not None])
+
+    def set_buffers(self, values: Values) -> None:
+        for buffer, value in zip(self.buffers, values, strict=False):
+            buffer.value = value
+
+    def held_now(self) -> list[ir.Value]:
+        return [buffer.value for buffer in self.buffers if buffer.value is not None]
+
+    def loop(self, op: Any, carries: Sequence[Buffer | None], inits: Sequence[ir.Value | None]) -> list[ir.Value]:
+        """A loop whose carries stand in buffers (which hold the first values) or, where None, are scalars.
+
+        Returns the last values of the scalars; the buffers hold those of the others."""
+        count = sum(carry is None for carry in carries)
+        first = [*(value for value in inits if value is not None), *self.held_now()]
+        emit = _for if op.name == "scf.for" else _while
+        results = emit(self, op, carries, first, count)
+        self.set_buffers(results[count:])
+        return results[:count]
+
+    def arrive(self, arguments: Values, carries: Sequence[Buffer | None], scalars: Values) -> None:
+        """States what the arguments of a loop's block are."""
+        left = iter(scalars)
+        for argument, carry in zip(arguments, carries, strict=True):
+            if carry is not None:
+                self._elements[argument] = of_buffer(carry)
+            elif isinstance(argument.type, ir.RankedTensorType):
+                self._elements[argument] = of_scalar(next(left), element_type_of(argument))
+            else:
+                self._scalars[argument] = next(left)
+
+    def leave(self, yielded: Values, carries: Sequence[Buffer | None]) -> list[ir.Value]:
+        """Ends an iteration: the carries' buffers get the new values; returns all that the loop hands on."""
+        scalars = [self.scalar(value) for value, carry in zip(yielded, carries, strict=True) if carry is None]
+        written = {carry for carry in carries if carry is not None}
+        pending = []
+        for value, carry in zip(yielded, carries, strict=True):
+            if carry is None:
+                continue
+            new = self.elements(value)
+            if new.buffer is carry:
+                continue
+            # What reads a carry that is about to change is computed before; its own, where it is read at the same place, is
+            # not about to change.
+            if new.reads & (written - {carry}) or carry in new.shifted:
+                new = self.held(new)
+            pending.append((carry, new))
+        for carry, new in pending:
+            self.fill(carry, new)
+        return [*scalars, *self.held_now()]
+
+    def carried(self, value: ir.Value) -> tuple[Buffer | None, ir.Value | None]:
+        """A buffer with the first value of an inner loop's carry, or the scalar that it is."""
+        if isinstance(value.type, ir.RankedTensorType) and self.ctx.dims(value):
+            return self.held(self.elements(value)).buffer, None
+        return None, self.scalar(value)
+
+
+def write(value: ir.Value, target: ir.Value, indices: Values, lanes: int, buffer: Buffer) -> ir.Value:
+    """`target`, what a buffer holds, with one element or several adjacent ones replaced."""
+    if isinstance(buffer.element, ir.IntegerType) and buffer.element.width == 1:
+        stored = buffer.stored
+        value = arith.extui(stored if lanes == 1 else ir.VectorType.get([lanes], stored), value)
+    if lanes == 1:
+        return tensor.insert(value, target, list(indices))
+    rank = len(buffer.dims)
+    last = ir.AffineMapAttr.get(ir.AffineMap.get(rank, 0, [ir.AffineDimExpr.get(rank - 1)]))
+    return vector.transfer_write(target.type, value, target, list(indices), last, [True])
+
+
+def _for(body: KernelBody, op: Any, carries: Sequence[Buffer | None], first: Values, count: int) -> list[ir.Value]:
+    block = op.regions[0].blocks[0]
+    limits = [body.scalar(operand) for operand in list(op.operands)[:3]]
+
+    def one(index: ir.Value, *arguments: ir.Value) -> Values:
+        with body.inside(arguments[count:]):
+            counter, *others = block.arguments
+            body.bind_scalar(counter, index)
+            body.arrive(others, carries, arguments[:count])
+            return body.leave(body.run(block), carries)
+
+    return loop(limits[0], limits[1], first, one, step=limits[2])
+
+
+def _while(body: KernelBody, op: Any, carries: Sequence[Buffer | None], first: Values, count: int) -> list[ir.Value]:
+    blocks = [region.blocks[0] for region in op.regions]
+    # What the condition hands on is what it got: lowering control flow makes it so.
+    condition, *handed_on = terminator(blocks[0]).operands
+    if handed_on != list(blocks[0].arguments):
+        raise NotInKernelError("a condition that hands on other values")
+    types = [value.type for value in first]
+    new: Any = scf.WhileOp(types, list(first))
+    before, after = (region.blocks.append(*types) for region in new.operation.regions)
+    with ir.InsertionPoint(before), body.inside(before.arguments[count:]):
+        scalars = list(before.arguments)[:count]
+        body.arrive(blocks[0].arguments, carries, scalars)
+        body.run(blocks[0])
+        goes_on = body.scalar(condition)
+        scf.ConditionOp(goes_on, [*scalars, *body.held_now()])
+    with ir.InsertionPoint(after), body.inside(after.arguments[count:]):
+        body.arrive(blocks[1].arguments, carries, list(after.arguments)[:count])
+        scf.YieldOp(body.leave(body.run(blocks[1]), carries))
+    return list(new.operation.results)
+
+
+def _inner_loop(body: KernelBody, op: Any) -> None:
+    skipped = 3 if op.name == "scf.for" else 0
+    pairs = [body.carried(value) for value in list(op.operands)[skipped:]]
+    carries = [buffer for buffer, _ in pairs]
+    scalars = iter(body.loop(op, carries, [scalar for _, scalar in pairs]))
+    _results(body, op, carries, scalars)
+
+
+def _results(body: KernelBody, op: Any, carries: Sequence[Buffer | None], scalars: Iterator[ir.Value]) -> None:
+    for result, carry in zip(op.results, carries, strict=True):
+        if carry is not None:
+            body.define(result, of_buffer(carry))
+        elif isinstance(result.type, ir.RankedTensorType):
+            body.define(result, of_scalar(next(scalars), element_type_of(result)))
+        else:
+            body.bind_scalar(result, next(scalars))
+
+
+def _inner_if(body: KernelBody, op: Any) -> None:
+    ranked = [isinstance(result.type, ir.RankedTensorType) and bool(dims_of(result.type)) for result in op.results]
+    carries = [
+        body.new_buffer(body.ctx.dims(result), element_type_of(result)) if is_tensor else None
+        for result, is_tensor in zip(op.results, ranked, strict=True)
+    ]
+    held = body.held_now()
+    types = [
+        signless(element_type_of(result) if isinstance(result.type, ir.RankedTensorType) else result.type)
+        for result, is_tensor in zip(op.results, ranked, strict=True)
+        if not is_tensor
+    ]
+
+    def side(region: Any) -> Callable[[], Values]:
+        def emit() -> Values:
+            with body.inside(held):
+                return body.leave(body.run(region.blocks[0]), carries) if region.blocks else held
+
+        return emit
+
+    results = branch(
+        body.scalar(op.operands[0]), [*types, *(v.type for v in held)], side(op.regions[0]), side(op.regions[1])
+    )
+    body.set_buffers(results[len(types) :])
+    _results(body, op, carries, iter(results))
+
+
+_CONTROL: dict[str, Callable[[KernelBody, Any], None]] = {
+    "scf.for": _inner_loop,
+    "scf.if": _inner_if,
+    "scf.while": _inner_loop,
+}
+
+
+def _is_read_often(value: ir.Value) -> bool:
+    """Whether a value is read more than once, slices of it counted as one, or inside of a region behind it."""
+    users = [use.owner.operation for use in value.uses]
+    if any(user.block != value.owner.operation.block for user in users):
+        return True
+    slices = [user for user in users if user.name == "stablehlo.slice"]
+    return len(users) - len(slices) + bool(slices) > 1
+
+
+def _is_read_after(value: ir.Value, op: Any) -> bool:
+    """Whether an op behind `op`, in its block, reads a value, itself or in a region."""
+    for use in value.uses:
+        user = use.owner.operation
+        while user is not None and user.block != op.block:
+            owner = user.block.owner.operation
+            user = owner if owner.name != "func.func" else None
+        if user is not None and op.is_before_in_block(user):
+            return True
+    return False
+
+
+def _splat_of(value: ir.Value) -> int | float | None:
+    """The number that all elements of a tensor from outside are, if that is known."""
+    owner = value.owner
+    while not isinstance(owner, ir.Block) and owner.name in ("stablehlo.broadcast_in_dim", "nimble.broadcast_in_dim"):
+        value = owner.operands[0]
+        owner = value.owner
+    if isinstance(owner, ir.Block) or owner.name != "stablehlo.constant":
+        return None
+    attribute = owner.attributes["value"]
+    return attribute.get_splat_value().value if getattr(attribute, "is_splat", False) else None
+
+
+def _known_scalar(value: ir.Value) -> ir.Value | None:
+    """The scalar of the host that a tensor of rank 0 was made from."""
+    owner = value.owner
+    if isinstance(owner, ir.Block) or owner.name != "tensor.from_elements" or value.type.rank != 0:
+        return None
+    return owner.operands[0]
+

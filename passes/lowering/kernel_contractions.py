@@ -1,0 +1,183 @@
+"""Contractions of a few rows in a kernel: the matrix is read once, in the order in which it lies in memory.
+
+A product of a row and a matrix takes as long as it takes to read the matrix. Eight rows of the matrix are multiplied at
+once, so that the sums are read and written an eighth as often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nimble_mlir.dims import DimExpr
+from nimble_mlir.mlir import arith, ir, stablehlo, tensor, vector
+
+from ..symbol_table import constant_index
+from .arithmetic import zero
+from .builders import element_type_of, product
+from .elements import Buffer, Elements, NotInKernelError, constant_elements, is_supported, lanes_for, of_buffer, row_axis
+from .kernel_body import KernelBody, write
+from .kernels import loop
+from .recipes import splat
+from .signedness import signless
+
+__all__ = ["contraction"]
+
+Values = Sequence[ir.Value]
+
+# Rows of a matrix that are multiplied at once.
+_ROWS = 8
+# A product of more rows than these reads each element of the matrix more often than from memory: it is worth tiling.
+_FEW = 4
+# But for small ones.
+_SMALL = 1 << 14
+
+
+def contraction(body: KernelBody, op: Any) -> None:
+    """`dot_general` of one contracted dimension."""
+    numbers = stablehlo.DotDimensionNumbers(op.attributes["dot_dimension_numbers"])
+    batch = list(numbers.lhs_batching_dimensions), list(numbers.rhs_batching_dimensions)
+    contract = list(numbers.lhs_contracting_dimensions), list(numbers.rhs_contracting_dimensions)
+    lhs, rhs = (body.elements(operand) for operand in op.operands)
+    element = element_type_of(op.results[0])
+    if len(contract[0]) != 1 or lhs.element != element or rhs.element != element or not is_supported(element):
+        raise NotInKernelError("a contraction of several dimensions or element types")
+    if isinstance(element, ir.IntegerType) and element.width == 1:
+        raise NotInKernelError("a contraction of booleans")
+    if row_axis(lhs.dims) not in (None, contract[0][0]) and row_axis(rhs.dims) in (None, contract[1][0]):
+        pass
+    _Contraction(body, op, lhs, rhs, batch, (contract[0][0], contract[1][0])).emit()
+
+
+class _Contraction:
+    """result[batch…, left…, right…] += lhs[…] * rhs[…] over the contracted dimension."""
+
+    def __init__(
+        self,
+        body: KernelBody,
+        op: Any,
+        lhs: Elements,
+        rhs: Elements,
+        batch: tuple[list[int], list[int]],
+        contract: tuple[int, int],
+    ) -> None:
+        self.body, self.op = body, op
+        self.batch, self.contract = batch, contract
+        self.left = [i for i in range(len(lhs.dims)) if i not in (*batch[0], contract[0])]
+        self.right = [i for i in range(len(rhs.dims)) if i not in (*batch[1], contract[1])]
+        self.depth = lhs.dims[contract[0]]
+        self.dims = body.ctx.dims(op.results[0])
+        rows = product([*(lhs.dims[i] for i in self.left), *(lhs.dims[i] for i in batch[0])])
+        columns = product([rhs.dims[i] for i in self.right])
+        work = product([rows, columns, self.depth])
+        body.charge(work)
+        if work.constant_value > _SMALL and product([lhs.dims[i] for i in self.left]).constant_value > _FEW:
+            raise NotInKernelError("a product of matrices")
+        # Each element of an operand is read several times.
+        self.lhs = body.held(lhs) if lhs.cost and columns != 1 else lhs
+        self.rhs = body.held(rhs) if rhs.cost and product([lhs.dims[i] for i in self.left]) != 1 else rhs
+        self.element = signless(element_type_of(op.results[0]))
+
+    def emit(self) -> None:
+        """Computes the result in a scratch buffer."""
+        result = self.op.results[0]
+        buffer = self.body.new_buffer(self.dims, element_type_of(result))
+        inner = self.contract[1] == row_axis(self.rhs.dims) and self.contract[0] == row_axis(self.lhs.dims)
+        emit = self._sums_of_rows if inner else self._rows_of_sums
+        emit(buffer)
+        self.body.define(result, of_buffer(buffer))
+
+    def _at(self, which: int, indices: Values, depth: ir.Value, lanes: int) -> ir.Value:
+        """Elements of an operand: where the result's `indices` say, at `depth` of the contracted dimension."""
+        source = (self.lhs, self.rhs)[which]
+        first = len(self.batch[0]) + (len(self.left) if which else 0)
+        free = (self.left, self.right)[which]
+        places: dict[int, ir.Value] = {self.contract[which]: depth}
+        places |= dict(zip(self.batch[which], indices, strict=False))
+        places |= dict(zip(free, list(indices)[first:], strict=False))
+        return source.at([places[axis] for axis in range(len(source.dims))], lanes)
+
+    def _multiply_add(self, lhs: ir.Value, rhs: ir.Value, total: ir.Value) -> ir.Value:
+        if isinstance(self.element, ir.IntegerType):
+            return arith.addi(arith.muli(lhs, rhs), total)
+        # One instruction where the processor has it.
+        contract = ir.Attribute.parse("#arith.fastmath<contract>")
+        return arith.addf(arith.mulf(lhs, rhs, fastmath=contract), total, fastmath=contract)
+
+    def _rows_of_sums(self, buffer: Buffer) -> None:
+        """Adds multiples of the right operand's rows to the result, some rows at a time."""
+        body, dims = self.body, self.dims
+        body.fill(buffer, constant_elements(dims, element_type_of(self.op.results[0]), 0))
+        own_row = row_axis(self.rhs.dims)
+        aligned = own_row is not None and self.right and own_row == self.right[-1] and self.rhs.has_lanes
+        outer = len(self.batch[0]) + len(self.left)
+        right = dims[outer:]
+        lanes = lanes_for(right) if aligned and row_axis(right) == len(right) - 1 else 1
+
+        def block(prefix: Values, depth: ir.Value, rows: int, carried: Values) -> Values:
+            depths = [depth if i == 0 else arith.addi(depth, constant_index(i)) for i in range(rows)]
+            factors = [self._at(0, prefix, each, 1) for each in depths]
+
+            def add(suffix: Values, carry: Values, lanes: int) -> Values:
+                indices = [*prefix, *suffix]
+                total = _read(carry[0], indices, lanes, buffer)
+                for factor, each in zip(factors, depths, strict=True):
+                    total = self._multiply_add(splat(factor, lanes), self._at(1, indices, each, lanes), total)
+                return [write(total, carry[0], indices, lanes, buffer)]
+
+            return body.over(right, carried, add, lanes)
+
+        def sums(prefix: Values, carried: Values, _: int) -> Values:
+            size = body.ctx.sizes.value(self.depth)
+            whole = self.depth.constant_value // _ROWS * _ROWS
+            carried = loop(
+                constant_index(0),
+                constant_index(whole),
+                carried,
+                lambda depth, *c: block(prefix, depth, _ROWS, c),
+                constant_index(_ROWS),
+            )
+            return loop(constant_index(whole), size, carried, lambda depth, *c: block(prefix, depth, 1, c))
+
+        assert buffer.value is not None
+        buffer.value = body.over(dims[:outer], [buffer.value], sums)[0]
+
+    def _sums_of_rows(self, buffer: Buffer) -> None:
+        """Each element of the result is a sum along rows of both operands."""
+        body = self.body
+        depth = [self.depth]
+        lanes = lanes_for(depth) if self.lhs.has_lanes and self.rhs.has_lanes else 1
+        whole = self.depth.constant_value // lanes * lanes
+
+        def term(indices: Values, at: ir.Value, total: ir.Value, lanes: int) -> ir.Value:
+            lhs, rhs = (self._at(which, indices, at, lanes) for which in (0, 1))
+            return self._multiply_add(lhs, rhs, total)
+
+        def total(indices: Values, carried: Values, _: int) -> Values:
+            sums = splat(zero(self.element), lanes)
+            (sums,) = loop(
+                constant_index(0),
+                constant_index(whole),
+                [sums],
+                lambda at, so_far: [term(indices, at, so_far, lanes)],
+                constant_index(lanes),
+            )
+            if lanes > 1:
+                add = ir.Attribute.parse("#vector.kind<add>")
+                sums = vector.reduction(self.element, add, sums)
+            end = body.ctx.sizes.value(self.depth)
+            (sums,) = loop(
+                constant_index(whole), end, [sums], lambda at, so_far: [term(indices, at, so_far, 1)]
+            )
+            return [tensor.insert(sums, carried[0], list(indices))]
+
+        assert buffer.value is not None
+        buffer.value = body.over(self.dims, [buffer.value], total)[0]
+
+
+def _read(value: ir.Value, indices: Values, lanes: int, buffer: Buffer) -> ir.Value:
+    """What a version of a buffer holds."""
+    return of_buffer(Buffer(buffer.dims, buffer.element, value)).at(indices, lanes)
+
+
+assert DimExpr
