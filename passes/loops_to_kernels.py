@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from nimble_mlir.dialects import dims_of
 from nimble_mlir.errors import UnsupportedOpError
-from nimble_mlir.mlir import ir, tensor
+from nimble_mlir.mlir import ir
 
 from .base import ModulePass, entry_functions
 from .lowering import LoweringContext
@@ -103,15 +103,25 @@ def _check_carries(op: Any) -> None:
             raise NotInKernelError(f"it carries {result.type}")
 
 
+def _untied(value: ir.Value) -> ir.Value:
+    """A first value without the barrier that keeps the carries of loops on the host apart (edge_buffers.py): behind it, IREE
+    3.13 does not see a constant, which it holds for all calls, and lets the kernel write to it."""
+    while not isinstance(value.owner, ir.Block) and value.owner.name == "nimble.tie_shape":
+        value = value.owner.operands[0]
+    return value
+
+
 class _Loop:
     """A loop as a kernel: carries are outputs, so are the last values of scalars."""
 
     def __init__(self, body: KernelBody, op: Any) -> None:
         self.body, self.op, self.ctx = body, op, body.ctx
-        self.firsts = list(op.operands)[_FIRST[op.name] :]
+        self.firsts = [_untied(value) for value in list(op.operands)[_FIRST[op.name] :]]
         self.carries = [self._buffer(result) for result in op.results]
         self.boxes = [
-            Buffer((), element_type_of(result)) if carry is None and isinstance(result.type, ir.RankedTensorType) else None
+            Buffer((), element_type_of(result))
+            if carry is None and isinstance(result.type, ir.RankedTensorType)
+            else None
             for result, carry in zip(op.results, self.carries, strict=True)
         ]
         body.owned = [carry for carry in self.carries if carry is not None]

@@ -19,7 +19,7 @@ from .regions import CONTROL_FLOW, statements, terminator
 from .size_edges import Edge, arrive, state_view_sizes
 from .symbol_table import DimBuilder, SymbolTable, constant_index
 
-__all__ = ["LowerControlFlow"]
+__all__ = ["Counter", "LowerControlFlow", "counter_of"]
 
 _EQ = 0  # arith.cmpi eq
 
@@ -71,7 +71,7 @@ def _lower_block(block: ir.Block, known: HostValues) -> None:
 
 
 def _while(op: Any, known: HostValues) -> Any:
-    counter = _counter(op)
+    counter = counter_of(op)
     return _lower_while(op) if counter is None else _lower_for(op, counter, known)
 
 
@@ -114,14 +114,14 @@ def _tie(value: ir.Value, sizes: DimBuilder, *exceptions: Any) -> None:
 
 
 @dataclass(frozen=True)
-class _Counter:
+class Counter:
     """A carry of a loop that counts up by one from its first value while it is less than `bound`."""
 
     index: int
     bound: ir.Value
 
 
-def _counter(op: Any) -> _Counter | None:
+def counter_of(op: Any) -> Counter | None:
     """The counter of a loop whose condition is that it is less than a bound that the loop does not change."""
     cond, body = (region.blocks[0] for region in op.regions)
     condition = terminator(cond).operands[0].owner
@@ -146,7 +146,7 @@ def _counter(op: Any) -> _Counter | None:
     lhs, rhs = step.operands
     counter = body.arguments[index]
     increment = rhs if lhs == counter else lhs if rhs == counter else None
-    return _Counter(index, bound) if increment is not None and _as_constant(increment) == 1 else None
+    return Counter(index, bound) if increment is not None and _as_constant(increment) == 1 else None
 
 
 def _is_inside(value: ir.Value, op: Any) -> bool:
@@ -184,7 +184,7 @@ def _to_index(scalar: ir.Value, element: ir.Type) -> ir.Value:
     return (arith.index_castui if is_unsigned(element) else arith.index_cast)(ir.IndexType.get(), scalar)
 
 
-def _lower_for(op: Any, counter: _Counter, known: HostValues) -> Any:
+def _lower_for(op: Any, counter: Counter, known: HostValues) -> Any:
     body = op.regions[1].blocks[0]
     element = op.results[counter.index].type.element_type
     first, bound = _scalar(op.operands[counter.index], known), _scalar(counter.bound, known)

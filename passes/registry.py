@@ -20,6 +20,7 @@ PASSES: dict[str, str] = {
     "nimble-infer-dims": "infer_dims:InferDims",
     "nimble-synthesize-shape-functions": "synthesize_shape_functions:SynthesizeShapeFunctions",
     "nimble-materialize-shapes": "materialize_shapes:MaterializeShapes",
+    "nimble-hoist-from-loops": "hoist_from_loops:HoistFromLoops",
     "nimble-lower-control-flow": "lower_control_flow:LowerControlFlow",
     "nimble-reserve-capacity": "reserve_capacity:ReserveCapacity",
     "nimble-loops-to-kernels": "loops_to_kernels:LoopsToKernels",

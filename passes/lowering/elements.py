@@ -165,9 +165,7 @@ def broadcast(source: Elements, dims: Dims, axes: Sequence[int]) -> Elements:
     along_row = source_row is not None and axes[source_row] == row
 
     def at(own: Values, lanes: int) -> ir.Value:
-        indices = [
-            constant_index(0) if dim == 1 else own[axis] for dim, axis in zip(source.dims, axes, strict=True)
-        ]
+        indices = [constant_index(0) if dim == 1 else own[axis] for dim, axis in zip(source.dims, axes, strict=True)]
         return source.at(indices, lanes) if along_row else splat(source.at(indices, 1), lanes)
 
     # Where no index of the source runs along the row of the result, one element is the whole row.

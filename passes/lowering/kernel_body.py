@@ -163,6 +163,7 @@ class KernelBody:
             return [arith.addi(start, index) for start, index in zip(starts, indices, strict=True)]
 
         def store(indices: Values, target: ir.Value, lanes: int) -> ir.Value:
+            buffer.value = target  # what `elements` reads of it stands where it is about to write
             return write(elements.at(indices, lanes), target, place(indices), lanes, buffer)
 
         self.charge(product(dims))
@@ -461,4 +462,3 @@ def _known_scalar(value: ir.Value) -> ir.Value | None:
     if isinstance(owner, ir.Block) or owner.name != "tensor.from_elements" or value.type.rank != 0:
         return None
     return owner.operands[0]
-

@@ -15,7 +15,16 @@ from nimble_mlir.mlir import arith, ir, stablehlo, tensor, vector
 from ..symbol_table import constant_index
 from .arithmetic import zero
 from .builders import element_type_of, product
-from .elements import Buffer, Elements, NotInKernelError, constant_elements, is_supported, lanes_for, of_buffer, row_axis
+from .elements import (
+    Buffer,
+    Elements,
+    NotInKernelError,
+    constant_elements,
+    is_supported,
+    lanes_for,
+    of_buffer,
+    row_axis,
+)
 from .kernel_body import KernelBody, write
 from .kernels import loop
 from .recipes import splat
@@ -27,6 +36,8 @@ Values = Sequence[ir.Value]
 
 # Rows of a matrix that are multiplied at once.
 _ROWS = 8
+# Elements of a result that are summed at once.
+_SUMS = 4
 # A product of more rows than these reads each element of the matrix more often than from memory: it is worth tiling.
 _FEW = 4
 # But for small ones.
@@ -36,17 +47,31 @@ _SMALL = 1 << 14
 def contraction(body: KernelBody, op: Any) -> None:
     """`dot_general` of one contracted dimension."""
     numbers = stablehlo.DotDimensionNumbers(op.attributes["dot_dimension_numbers"])
-    batch = list(numbers.lhs_batching_dimensions), list(numbers.rhs_batching_dimensions)
-    contract = list(numbers.lhs_contracting_dimensions), list(numbers.rhs_contracting_dimensions)
-    lhs, rhs = (body.elements(operand) for operand in op.operands)
+    left = list(numbers.lhs_batching_dimensions), list(numbers.lhs_contracting_dimensions)
+    right = list(numbers.rhs_batching_dimensions), list(numbers.rhs_contracting_dimensions)
+    lhs_value, *left = _untransposed(op.operands[0], *left)
+    rhs_value, *right = _untransposed(op.operands[1], *right)
+    batch, contract = zip(left, right, strict=True)
+    lhs, rhs = body.elements(lhs_value), body.elements(rhs_value)
     element = element_type_of(op.results[0])
     if len(contract[0]) != 1 or lhs.element != element or rhs.element != element or not is_supported(element):
         raise NotInKernelError("a contraction of several dimensions or element types")
     if isinstance(element, ir.IntegerType) and element.width == 1:
         raise NotInKernelError("a contraction of booleans")
-    if row_axis(lhs.dims) not in (None, contract[0][0]) and row_axis(rhs.dims) in (None, contract[1][0]):
-        pass
-    _Contraction(body, op, lhs, rhs, batch, (contract[0][0], contract[1][0])).emit()
+    _Contraction(body, op, (lhs, rhs), batch, (contract[0][0], contract[1][0])).emit()
+
+
+def _untransposed(value: ir.Value, batch: list[int], contract: list[int]) -> tuple[ir.Value, list[int], list[int]]:
+    """What `value` is a transpose of, with the batch and contracted dimensions of that, where those that are left keep
+    their order: a matrix is read in the order in which it lies in memory."""
+    owner = value.owner
+    if isinstance(owner, ir.Block) or owner.name != "stablehlo.transpose":
+        return value, batch, contract
+    permutation = [int(axis) for axis in owner.attributes["permutation"]]
+    left = [permutation[axis] for axis in range(len(permutation)) if axis not in (*batch, *contract)]
+    if left != sorted(left):
+        return value, batch, contract
+    return owner.operands[0], [permutation[axis] for axis in batch], [permutation[axis] for axis in contract]
 
 
 class _Contraction:
@@ -56,12 +81,12 @@ class _Contraction:
         self,
         body: KernelBody,
         op: Any,
-        lhs: Elements,
-        rhs: Elements,
+        operands: tuple[Elements, Elements],
         batch: tuple[list[int], list[int]],
         contract: tuple[int, int],
     ) -> None:
         self.body, self.op = body, op
+        lhs, rhs = operands
         self.batch, self.contract = batch, contract
         self.left = [i for i in range(len(lhs.dims)) if i not in (*batch[0], contract[0])]
         self.right = [i for i in range(len(rhs.dims)) if i not in (*batch[1], contract[1])]
@@ -143,41 +168,55 @@ class _Contraction:
         buffer.value = body.over(dims[:outer], [buffer.value], sums)[0]
 
     def _sums_of_rows(self, buffer: Buffer) -> None:
-        """Each element of the result is a sum along rows of both operands."""
-        body = self.body
-        depth = [self.depth]
-        lanes = lanes_for(depth) if self.lhs.has_lanes and self.rhs.has_lanes else 1
+        """Each element of the result is a sum along rows of both operands; some elements at a time, so that no addition
+        waits for the one before."""
+        body, dims = self.body, self.dims
+        lanes = lanes_for([self.depth]) if self.lhs.has_lanes and self.rhs.has_lanes else 1
         whole = self.depth.constant_value // lanes * lanes
+        last = dims[-1] if self.right else DimExpr.constant(1)
+        count = _SUMS if self.right and last.is_constant and last.constant_value % _SUMS == 0 else 1
+        add = ir.Attribute.parse("#vector.kind<add>")
 
-        def term(indices: Values, at: ir.Value, total: ir.Value, lanes: int) -> ir.Value:
-            lhs, rhs = (self._at(which, indices, at, lanes) for which in (0, 1))
-            return self._multiply_add(lhs, rhs, total)
+        def terms(places: Sequence[Values], at: ir.Value, sums: Values, lanes: int) -> list[ir.Value]:
+            lhs = self._at(0, places[0], at, lanes)
+            return [
+                self._multiply_add(lhs, self._at(1, place, at, lanes), total)
+                for place, total in zip(places, sums, strict=True)
+            ]
 
-        def total(indices: Values, carried: Values, _: int) -> Values:
-            sums = splat(zero(self.element), lanes)
-            (sums,) = loop(
+        def several(places: Sequence[Values], carried: Values) -> list[ir.Value]:
+            zeros = [splat(zero(self.element), lanes)] * len(places)
+            sums = loop(
                 constant_index(0),
                 constant_index(whole),
-                [sums],
-                lambda at, so_far: [term(indices, at, so_far, lanes)],
+                zeros,
+                lambda at, *so_far: terms(places, at, so_far, lanes),
                 constant_index(lanes),
             )
             if lanes > 1:
-                add = ir.Attribute.parse("#vector.kind<add>")
-                sums = vector.reduction(self.element, add, sums)
+                sums = [vector.reduction(self.element, add, total) for total in sums]
             end = body.ctx.sizes.value(self.depth)
-            (sums,) = loop(
-                constant_index(whole), end, [sums], lambda at, so_far: [term(indices, at, so_far, 1)]
-            )
-            return [tensor.insert(sums, carried[0], list(indices))]
+            sums = loop(constant_index(whole), end, sums, lambda at, *so_far: terms(places, at, so_far, 1))
+            target = carried[0]
+            for place, total in zip(places, sums, strict=True):
+                target = tensor.insert(total, target, list(place))
+            return [target]
+
+        def each(indices: Values, carried: Values, _: int) -> list[ir.Value]:
+            return several([indices], carried)
+
+        def blocks(indices: Values, carried: Values, _: int) -> list[ir.Value]:
+            def block(at: ir.Value, *c: ir.Value) -> list[ir.Value]:
+                places = [[*indices, at if i == 0 else arith.addi(at, constant_index(i))] for i in range(count)]
+                return several(places, c)
+
+            return loop(constant_index(0), body.ctx.sizes.value(last), carried, block, constant_index(count))
 
         assert buffer.value is not None
-        buffer.value = body.over(self.dims, [buffer.value], total)[0]
+        over = (dims, each) if count == 1 else (dims[:-1], blocks)
+        buffer.value = body.over(over[0], [buffer.value], over[1])[0]
 
 
 def _read(value: ir.Value, indices: Values, lanes: int, buffer: Buffer) -> ir.Value:
     """What a version of a buffer holds."""
     return of_buffer(Buffer(buffer.dims, buffer.element, value)).at(indices, lanes)
-
-
-assert DimExpr

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nimble_mlir.mlir import arith, ir, tensor, vector
+from nimble_mlir.mlir import arith, ir, vector
 
 from ..symbol_table import constant_index
 from .builders import element_type_of, product
@@ -114,6 +114,3 @@ def _along_rows(
     for lane in range(lanes):
         total = combine(total, vector.extract(partial, [], [lane]))
     return body.over(outer, [total], rest)[0] if whole < dims[row].constant_value else total
-
-
-assert tensor
