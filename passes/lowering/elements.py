@@ -98,14 +98,17 @@ def row_axis(dims: Sequence[DimExpr]) -> int | None:
 
 
 def lanes_for(dims: Sequence[DimExpr], most: int = 16) -> int:
-    """How many elements of a row are taken together: as many as the widest vectors hold of 32 bits, or fewer."""
+    """How many elements of a row are taken together: as many as the widest vectors hold of 32 bits, or fewer.
+
+    At least two vectors a row: a copy of a tensor that is one vector would be folded to the tensor that is copied, and a
+    loop would yield that instead of its own buffer."""
     row = row_axis(dims)
     if row is None:
         return 1
     if not dims[row].is_constant:
         return most
     size = dims[row].constant_value
-    return next((lanes for lanes in (most, most // 2, most // 4) if size >= lanes), 1)
+    return next((lanes for lanes in (most, most // 2, most // 4) if size >= 2 * lanes), 1)
 
 
 def of_scalar(scalar: ir.Value, element: ir.Type) -> Elements:

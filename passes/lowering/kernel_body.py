@@ -206,7 +206,13 @@ class KernelBody:
         return list(level(0, [], carries))
 
     def update(self, op: Any, target: ir.Value, update: Elements, starts: Values) -> Elements:
-        """The tensor `target` with a part replaced, in its own buffer where nothing reads it later."""
+        """The tensor `target` with a part replaced from `starts` on, in its own buffer where nothing reads it later."""
+        buffer, (update,) = self.writable(op, target, [update])
+        self.fill(buffer, update, starts)
+        return of_buffer(buffer)
+
+    def writable(self, op: Any, target: ir.Value, read: Sequence[Elements]) -> tuple[Buffer, list[Elements]]:
+        """A buffer with the contents of `target` that `op` may write to, and what it reads meanwhile, held if need be."""
         elements = self.elements(target)
         buffer = elements.buffer
         owner = target.owner
@@ -215,11 +221,9 @@ class KernelBody:
             elements = self.held(elements)
             buffer = elements.buffer
         assert buffer is not None
-        if buffer in update.reads:
-            update = self.held(update)
+        safe = [self.held(each) if buffer in each.reads else each for each in read]
         self._hold_readers(buffer, op, target)
-        self.fill(buffer, update, starts)
-        return of_buffer(buffer)
+        return buffer, safe
 
     def _hold_readers(self, buffer: Buffer, op: Any, but: ir.Value) -> None:
         """Before `op` writes to a buffer: what was read of it lazily, and is used later, is computed now."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from nimble_mlir.dims import DimExpr
-from nimble_mlir.mlir import arith, ir, vector
+from nimble_mlir.mlir import arith, ir, stablehlo, vector
 
 from ..symbol_table import constant_index
-from .builders import element_type_of
+from .builders import clamp_index, element_type_of, product
 from .elements import (
     Elements,
     NotInKernelError,
@@ -25,12 +26,15 @@ from .elements import (
     sliced,
     transposed,
 )
+from .indexing_rules import gather_dims
 from .kernel_body import KernelBody
 from .kernel_contractions import contraction
 from .kernel_reductions import reduction
+from .kernels import flag
 from .recipes import Recipe, splat
 from .scalar_body import SCALAR_OPS, scalar_body, scalar_op
 from .scalar_rules import SCALAR_RULES
+from .scatter_rules import Scatter
 from .signedness import is_unsigned, reinterpret, signless
 from .slice_rules import clamped_starts
 
@@ -132,6 +136,70 @@ def _dynamic_update_slice(body: KernelBody, op: Any) -> None:
     body.define(op.results[0], body.update(op, target, update, starts))
 
 
+def _pad(body: KernelBody, op: Any) -> None:
+    """The padding value wherever an index, less the low padding, is none of the operand's."""
+    source, dims = body.elements(op.operands[0]), body.ctx.dims(op.results[0])
+    value = body.scalar(op.operands[1])
+    low, interior = ([int(v) for v in op.attributes[name]] for name in ("edge_padding_low", "interior_padding"))
+    if any(interior) or any(dim == 0 for dim in source.dims):
+        raise NotInKernelError("padding between elements")
+    ends = [body.ctx.sizes.value(dim - 1) for dim in source.dims]
+
+    def at(own: Sequence[ir.Value], _: int) -> ir.Value:
+        inside, places = flag(True), []
+        for index, before, end in zip(own, low, ends, strict=True):
+            place = arith.subi(index, constant_index(before))
+            nearest = clamp_index(place, end)
+            inside = arith.andi(inside, arith.cmpi(0, place, nearest))
+            places.append(nearest)
+        return arith.select(inside, source.at(places, 1), value)
+
+    element = element_type_of(op.results[0])
+    padded = Elements(dims, element, at, source.reads, source.reads, source.cost + 1, has_lanes=False)
+    body.define(op.results[0], padded)
+
+
+def _gather(body: KernelBody, op: Any) -> None:
+    """`operand[clamped start + offset]`, where it is read."""
+    numbers = stablehlo.GatherDimensionNumbers(op.attributes["dimension_numbers"])
+    source, starts = body.elements(op.operands[0]), body.elements(op.operands[1])
+    dims = body.ctx.dims(op.results[0])
+    sizes = [int(size) for size in op.attributes["slice_sizes"]]
+    last = [body.ctx.sizes.value(dim - size) for dim, size in zip(source.dims, sizes, strict=True)]
+    if starts.cost:
+        starts = body.held(starts)
+    places = gather_dims(numbers, len(source.dims), len(starts.dims), len(dims))
+    of_type = element_type_of(op.operands[1])
+
+    def indices(own: Sequence[ir.Value]) -> list[ir.Value]:
+        return places.position(own, last, lambda at: reinterpret(starts.at(at, 1), of_type))
+
+    read = reindexed(source, dims, indices, has_lanes=False)
+    body.define(op.results[0], replace(read, reads=read.reads | starts.reads, shifted=read.reads | starts.reads))
+
+
+def _scatter(body: KernelBody, op: Any) -> None:
+    """Updates one after the other, in place."""
+    if len(op.results) != 1 or any(_is_captured(value, op) for value in op.regions[0].blocks[0].operations):
+        raise NotInKernelError("a scatter of several tensors")
+    target, starts, updates = op.operands
+    buffer, read = body.writable(op, target, [body.elements(starts), body.elements(updates)])
+    body.charge(product(body.ctx.dims(updates)))
+    held = [each.buffer or body.held(each).buffer for each in read]
+    emitter = Scatter(body.ctx, op, [target], starts, [updates])
+    (buffer.value,) = emitter.all_updates([each.value for each in held if each], [buffer.value])
+    body.define(op.results[0], of_buffer(buffer))
+
+
+def _is_captured(inner: Any, op: Any) -> bool:
+    """Whether an op in the body of `op` reads a value from outside."""
+    block = op.regions[0].blocks[0]
+    return any(
+        (value.owner if isinstance(value.owner, ir.Block) else value.owner.operation.block) != block
+        for value in inner.operation.operands
+    )
+
+
 def _concatenate(body: KernelBody, op: Any) -> None:
     dims, axis = body.ctx.dims(op.results[0]), op.attributes["dimension"].value
     buffer = body.new_buffer(dims, element_type_of(op.results[0]))
@@ -209,11 +277,14 @@ KERNEL_BODY_RULES: dict[str, BodyRule] = {
     "stablehlo.dot_general": contraction,
     "stablehlo.dynamic_slice": _dynamic_slice,
     "stablehlo.dynamic_update_slice": _dynamic_update_slice,
+    "stablehlo.gather": _gather,
     "stablehlo.iota": _iota,
     "stablehlo.map": _elementwise,
+    "stablehlo.pad": _pad,
     "stablehlo.reduce": reduction,
     "stablehlo.reshape": _reshape,
     "stablehlo.reverse": _reverse,
+    "stablehlo.scatter": _scatter,
     "stablehlo.slice": _slice,
     "stablehlo.transpose": _transpose,
     "tensor.extract": _extract,

@@ -11,6 +11,8 @@ from typing import Any
 
 from nimble_mlir.mlir import arith, ir, vector
 
+from .signedness import signless
+
 __all__ = ["Recipe", "splat"]
 
 _CAST = "builtin.unrealized_conversion_cast"
@@ -47,7 +49,7 @@ class Recipe:
     def _copy(self, op: Any, operands: Sequence[ir.Value], lanes: int) -> ir.Value:
         if op.name == _CAST:
             return operands[0]
-        type_ = op.results[0].type
+        type_ = signless(op.results[0].type)
         if op.name == "arith.constant":
             constant = arith.constant(type_, op.attributes["value"])
             return constant if lanes == 1 else splat(constant, lanes)

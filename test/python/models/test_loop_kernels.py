@@ -59,6 +59,11 @@ def carries_change_places(n, x, y):
     return lax.fori_loop(0, n, lambda i, c: (c[1], c[0] + c[1] * 0.5), (x, y))
 
 
+@loop(nm.spec((16,), f32), nm.spec((1,), f32), nm.spec((1, 4), i32), nm.spec((2, 1), f32))
+def small_carries_are_copied(n, a, b, c, d):
+    return lax.fori_loop(0, n, lambda i, x: (x[0][::-1], x[1][::-1] + x[0][:1], x[2][:, ::-1], x[3][::-1]), (a, b, c, d))
+
+
 @loop(nm.spec((3, 17), f32))
 def carry_is_read_elsewhere(n, x):
     return lax.fori_loop(0, n, lambda i, c: jnp.roll(c, 1, axis=1) + c[::-1] * 0.5 - c.T[:3, :1], x)
@@ -91,18 +96,18 @@ def old_value_is_kept(n, x):
 
 @loop(nm.spec((1, 33), f32), nm.spec((33, 48), f32), nm.spec((48, 33), f32))
 def products(n, x, w, v):
-    return lax.fori_loop(0, n, lambda i, x: jnp.tanh(jnp.tanh(x @ w) @ v), x)
+    return lax.fori_loop(0, n, lambda i, x: jnp.tanh(jnp.tanh(x @ w * 0.1) @ v * 0.1), x)
 
 
 @loop(nm.spec((2, 33), f32), nm.spec((48, 33), f32), nm.spec((33, 47), f32))
 def products_of_transposes(n, x, w, v):
-    return lax.fori_loop(0, n, lambda i, x: jnp.tanh(jnp.tanh(x @ w.T)[:, :47] @ v.T), x)
+    return lax.fori_loop(0, n, lambda i, x: jnp.tanh(0.1 * jnp.tanh(0.1 * (x @ w.T))[:, :47] @ v.T), x)
 
 
 @loop(nm.spec((3, 2, 9), f32), nm.spec((3, 9, 18), f32), nm.spec((3, 9, 18), f32))
 def products_by_batch(n, x, w, v):
     def body(i, x):
-        return jnp.tanh(jnp.einsum("bqj,bkj->bqk", jnp.einsum("bqk,bkj->bqj", x, w), v))
+        return jnp.tanh(0.1 * jnp.einsum("bqj,bkj->bqk", jnp.einsum("bqk,bkj->bqj", x, w), v))
 
     return lax.fori_loop(0, n, body, x)
 
@@ -133,6 +138,17 @@ def booleans_and_bytes(n, p, u):
         return p ^ (jnp.arange(23) % 3 == i % 3) ^ (u > 100), jnp.where(p, u + 7, u << 1)
 
     return lax.fori_loop(0, n, body, (p, u))
+
+
+@loop(nm.spec((7, 5), f32), nm.spec((4,), i32))
+def gathers_and_scatters(n, x, ids):
+    def body(i, c):
+        x, ids = c
+        rows = x[ids % 7]
+        x = x.at[(ids * 3 + i) % 9, 1].add(rows[:, 0], mode="drop")
+        return x.at[i % 7].set(rows[i % 4] * 0.5 + jnp.take(x[1], ids[:1], mode="clip")), ids[::-1] + i
+
+    return lax.fori_loop(0, n, body, (x, ids))
 
 
 @loop(nm.spec((6, 4), f32))
