@@ -18,7 +18,8 @@ from .lowering.elements import Buffer, NotInKernelError, is_supported
 from .lowering.kernel_body import KernelBody, write
 from .lowering.kernel_body_rules import KERNEL_BODY_RULES
 from .lowering.kernels import kernel, restored, stored
-from .regions import CONTROL_FLOW
+from .lowering.signedness import reinterpret
+from .regions import CONTROL_FLOW, terminator
 from .symbol_table import DimBuilder, SymbolTable
 
 __all__ = ["LoopsToKernels"]
@@ -63,9 +64,8 @@ class LoopsToKernels(ModulePass):
 
 
 def _visit(ctx: LoweringContext, block: ir.Block) -> None:
-    for view in list(block.operations):
-        op = view.operation
-        if op.name not in CONTROL_FLOW or (op.name in _FIRST and _converted(ctx, op)):
+    for op in [view.operation for view in block.operations if view.operation.name in CONTROL_FLOW]:
+        if op.name in _FIRST and _converted(ctx, op):
             continue
         for region in op.regions:
             for inner in region.blocks:
@@ -85,21 +85,35 @@ def _converted(ctx: LoweringContext, op: Any) -> bool:
         _log.debug("%s stays a loop of the host: %s", op.name, reason)
         return False
     for before, after in zip(op.results, results, strict=True):
-        if after is not None:
+        if after is not None and isinstance(before.type, ir.RankedTensorType):
             before.replace_all_uses_with(after)
+        elif after is not None:
+            _replace_scalar(op, before, after)
     op.erase()
     return True
+
+
+def _replace_scalar(op: Any, scalar: ir.Value, value: ir.Value) -> None:
+    """Puts a tensor of rank 0 in place of a scalar of the host: as it is where the device needs it, else read back."""
+    for user in [use.owner.operation for use in scalar.uses]:
+        if user.name == "tensor.from_elements" and user.results[0].type.rank == 0:
+            user.results[0].replace_all_uses_with(reinterpret(value, user.results[0].type))
+            user.erase()
+    if any(True for _ in scalar.uses):
+        with ir.InsertionPoint(op), op.location:
+            scalar.replace_all_uses_with(tensor.extract(value, []))
 
 
 def _check_carries(op: Any) -> None:
     tensors = [result for result in op.results if isinstance(result.type, ir.RankedTensorType)]
     if not tensors:
         raise NotInKernelError("it carries what the host computes")
-    for result in op.results:
-        if result not in tensors and any(True for _ in result.uses):
-            raise NotInKernelError(f"the host needs a result of type {result.type}")
+    if not _asks_device(op):
+        for result in op.results:
+            if result not in tensors and any(use.owner.operation.name != "tensor.from_elements" for use in result.uses):
+                raise NotInKernelError(f"the host needs a result of type {result.type}")
     for result in tensors:
-        if not is_supported(element_type_of(result)) or dims_of(result.type) is None:
+        if dims_of(result.type) is None or not is_supported(element_type_of(result)):
             raise NotInKernelError(f"it carries {result.type}")
 
 
@@ -111,6 +125,22 @@ def _untied(value: ir.Value) -> ir.Value:
     return value
 
 
+def _element(result: ir.Value) -> ir.Type:
+    return element_type_of(result) if isinstance(result.type, ir.RankedTensorType) else result.type
+
+
+def _tensor_type(result: ir.Value) -> ir.RankedTensorType:
+    return result.type if isinstance(result.type, ir.RankedTensorType) else ir.RankedTensorType.get([], result.type)
+
+
+def _asks_device(op: Any) -> bool:
+    """Whether the host reads a condition from the device in each iteration: then it may as well read a result once."""
+    if op.name != "scf.while":
+        return False
+    condition = terminator(op.regions[0].blocks[0]).operands[0].owner
+    return not isinstance(condition, ir.Block) and condition.name == "tensor.extract"
+
+
 class _Loop:
     """A loop as a kernel: carries are outputs, so are the last values of scalars."""
 
@@ -119,9 +149,7 @@ class _Loop:
         self.firsts = [_untied(value) for value in list(op.operands)[_FIRST[op.name] :]]
         self.carries = [self._buffer(result) for result in op.results]
         self.boxes = [
-            Buffer((), element_type_of(result))
-            if carry is None and isinstance(result.type, ir.RankedTensorType)
-            else None
+            Buffer((), _element(result)) if carry is None and any(True for _ in result.uses) else None
             for result, carry in zip(op.results, self.carries, strict=True)
         ]
         body.owned = [carry for carry in self.carries if carry is not None]
@@ -173,7 +201,7 @@ class _Loop:
         body.forget()
         values = dict(zip(written, updated, strict=False))
         return [
-            restored(ctx, values[buffer], result.type) if buffer is not None else None
+            restored(ctx, values[buffer], _tensor_type(result)) if buffer is not None else None
             for result, carry, box in zip(self.op.results, self.carries, self.boxes, strict=True)
             for buffer in [carry if carry is not None else box]
         ]

@@ -13,6 +13,7 @@ from nimble_mlir.mlir import arith, ir, tensor
 
 from .base import ModulePass, entry_functions
 from .edge_buffers import APART, edges
+from .host_carries import host_carries
 from .host_values import HostValues, as_tensor
 from .lowering.signedness import is_unsigned, reinterpret, signless
 from .regions import CONTROL_FLOW, statements, terminator
@@ -72,7 +73,7 @@ def _lower_block(block: ir.Block, known: HostValues) -> None:
 
 def _while(op: Any, known: HostValues) -> Any:
     counter = counter_of(op)
-    return _lower_while(op) if counter is None else _lower_for(op, counter, known)
+    return _lower_while(op, known) if counter is None else _lower_for(op, counter, known)
 
 
 def _tie_shapes(op: Any, sizes: DimBuilder) -> None:
@@ -218,19 +219,43 @@ def _lower_for(op: Any, counter: Counter, known: HostValues) -> Any:
     return _replace(op, loop, results)
 
 
-def _lower_while(op: Any) -> Any:
+def _lower_while(op: Any, known: HostValues) -> Any:
+    hosted = set(host_carries(op, known.knows))
     edge = Edge(op)
-    types = edge.types
-    loop = ir.Operation.create("scf.while", results=types, operands=edge.leave(list(op.operands)), regions=2)
+    carries = range(len(op.results))
+    elements = [op.results[index].type.element_type if index in hosted else None for index in carries]
+    types = [edge.types[index] if index not in hosted else signless(elements[index]) for index in carries]
+
+    def leave(values: Sequence[ir.Value]) -> list[ir.Value]:
+        """What crosses an edge; the element of a tensor that the host knows is found when its block is lowered."""
+        tensors = [index for index in carries if index not in hosted]
+        left = iter(edge.leave([values[index] for index in tensors], tensors))
+        return [_scalar(values[index], known) if index in hosted else next(left) for index in carries]
+
+    def arrived(values: Sequence[ir.Value]) -> list[ir.Value]:
+        tensors = []
+        for index, value in enumerate(values):
+            if index in hosted:
+                tensors.append(as_tensor([value], op.results[index].type))
+                known.set(tensors[-1], [value])
+            else:
+                tensors.append(value)
+        return tensors
+
+    loop = ir.Operation.create("scf.while", results=types, operands=leave(list(op.operands)), regions=2)
     cond, body = (region.blocks[0] for region in op.regions)
     before, after = (_append_block(region, types) for region in loop.regions)
-    (condition,) = _move(cond, before, before.arguments)
+    with ir.InsertionPoint(before):
+        arguments = arrived(before.arguments)
+    (condition,) = _move(cond, before, arguments)
     with ir.InsertionPoint(before):
         ir.Operation.create("scf.condition", operands=[tensor.extract(condition, []), *before.arguments])
-    yielded = _move(body, after, after.arguments)
     with ir.InsertionPoint(after):
-        ir.Operation.create("scf.yield", operands=edge.leave(yielded))
-    return _replace(op, loop)
+        arguments = arrived(after.arguments)
+    yielded = _move(body, after, arguments)
+    with ir.InsertionPoint(after):
+        ir.Operation.create("scf.yield", operands=leave(yielded))
+    return _replace(op, loop, arrived(loop.results))
 
 
 def _if(op: Any, known: HostValues) -> Any:

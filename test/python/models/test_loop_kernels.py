@@ -288,7 +288,7 @@ class _RandomLoop:
         if kind == 0:
             return jnp.sin(a) + self._as(b, a.shape) * 0.5
         if kind == 1:
-            return jnp.where(a > 0, a * 0.5, self._as(b, a.shape) + i)
+            return jnp.where(a > 0.111, a * 0.5, self._as(b, a.shape) + i)
         if kind == 2:
             return a.sum(axis=-1) * 0.1 if a.ndim else a
         if kind == 3 and a.ndim:
@@ -302,7 +302,7 @@ class _RandomLoop:
         if kind == 7:
             return self._loop(rng, n, [a, b], depth + 1)[0]
         if kind == 8:
-            return lax.cond(b.sum() > 0, lambda: a * 0.5, lambda: self._as(b, a.shape))
+            return lax.cond(b.sum() > 0.123, lambda: a * 0.5, lambda: self._as(b, a.shape))
         return jnp.tanh(a)
 
     @staticmethod
