@@ -7,37 +7,60 @@ device, and a slice that starts at one needs none of its values.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from nimble_mlir.mlir import ir
 
 from .host_values import HOST_RULES, is_host_type
-from .regions import CONTROL_FLOW, terminator
+from .regions import CONTROL_FLOW, is_within, terminator
 
-__all__ = ["host_carries"]
+__all__ = ["HostCarries", "host_carries"]
 
 IsKnown = Callable[[ir.Value], bool]
 
 
-def host_carries(op: Any, is_known: IsKnown) -> list[int]:
+@dataclass(frozen=True)
+class HostCarries:
+    """Positions of the carries, and the scalars from outside of the loop that the host has to read from the device once."""
+
+    positions: list[int]
+    read: list[ir.Value]
+
+
+def host_carries(op: Any, is_known: IsKnown) -> HostCarries:
     """The carries of the loop `op` that become scalars of the host; `is_known` says what the host knows outside.
 
     Those that begin with a value that the host knows; and, where the condition then waits for no device in any iteration,
-    those that it needs, although the host has to read their first values once.
+    those that it needs, although the host has to read their first values, and what they depend on outside, once.
     """
-    cond, body = (region.blocks[0] for region in op.regions)
-    candidates = {
-        index for index, result in enumerate(op.results) if is_host_type(result.type) and result.type.rank == 0
-    }
+    cond = op.regions[0].blocks[0]
+    candidates = {index for index, result in enumerate(op.results) if _is_scalar(result.type)}
     begun = {index for index in candidates if is_known(op.operands[index]) or _is_constant(op.operands[index])}
-    largest = _closed(op, candidates, is_known)
     condition = terminator(cond).operands[0]
-    if condition in _known_inside(cond, _arguments(cond, largest), is_known):
-        needed = _needed(op, condition, largest)
-        chosen = _closed(op, needed | begun, is_known)
-        if condition in _known_inside(cond, _arguments(cond, chosen), is_known):
-            return sorted(chosen)
-    return sorted(_closed(op, begun, is_known))
+
+    def readable(value: ir.Value) -> bool:
+        return is_known(value) or (_is_scalar(value.type) and not _is_inside(value, op))
+
+    largest = _closed(op, candidates, readable)
+    if condition not in _known_inside(cond, _arguments(cond, largest), readable):
+        return HostCarries(sorted(_closed(op, begun, is_known)), [])
+    needed, seen = _needed(op, condition, largest)
+    read = [
+        value
+        for value in seen
+        if not _is_inside(value, op) and _is_scalar(value.type) and not is_known(value) and not _is_constant(value)
+    ]
+    return HostCarries(sorted(_closed(op, needed | begun, lambda value: is_known(value) or value in read)), read)
+
+
+def _is_scalar(type_: ir.Type) -> bool:
+    return is_host_type(type_) and type_.rank == 0
+
+
+def _is_inside(value: ir.Value, op: Any) -> bool:
+    block = value.owner if isinstance(value.owner, ir.Block) else value.owner.operation.block
+    return any(is_within(block, region.blocks[0]) for region in op.regions)
 
 
 def _closed(op: Any, carries: set[int], is_known: IsKnown) -> set[int]:
@@ -66,7 +89,7 @@ def _known_inside(block: ir.Block, known: set[ir.Value], is_known: IsKnown) -> s
     for view in block.operations:
         op = view.operation
         if op.name == "stablehlo.while":
-            found.update(op.results[index] for index in host_carries(op, knows))
+            found.update(op.results[index] for index in host_carries(op, knows).positions)
         elif op.name not in CONTROL_FLOW and op.name in HOST_RULES and is_host_type(op.results[0].type):
             if all(knows(operand) for operand in op.operands):
                 found.add(op.results[0])
@@ -74,27 +97,28 @@ def _known_inside(block: ir.Block, known: set[ir.Value], is_known: IsKnown) -> s
     return found
 
 
-def _needed(op: Any, condition: ir.Value, carries: set[int]) -> set[int]:
-    """The carries among `carries` that the condition depends on, through any number of iterations."""
+def _needed(op: Any, condition: ir.Value, carries: set[int]) -> tuple[set[int], list[ir.Value]]:
+    """The carries among `carries` that the condition depends on, through any number of iterations, and all values that
+    it does."""
     cond, body = (region.blocks[0] for region in op.regions)
     yielded = list(terminator(body).operands)
     needed: set[int] = set()
     pending = [(cond, condition)]
-    seen: set[ir.Value] = set()
+    seen: dict[ir.Value, None] = {}
     while pending:
         block, value = pending.pop()
         if value in seen:
             continue
-        seen.add(value)
+        seen[value] = None
         arguments = list(block.arguments)
         if value in arguments:
             index = arguments.index(value)
             if index in carries and index not in needed:
                 needed.add(index)
                 pending.append((body, yielded[index]))
-        elif not isinstance(value.owner, ir.Block):
+        elif not isinstance(value.owner, ir.Block) and _is_inside(value, op):
             pending += [(block, operand) for operand in _read(value.owner.operation)]
-    return needed
+    return needed, list(seen)
 
 
 def _read(op: Any) -> list[ir.Value]:

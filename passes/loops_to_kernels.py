@@ -95,13 +95,43 @@ def _converted(ctx: LoweringContext, op: Any) -> bool:
 
 def _replace_scalar(op: Any, scalar: ir.Value, value: ir.Value) -> None:
     """Puts a tensor of rank 0 in place of a scalar of the host: as it is where the device needs it, else read back."""
-    for user in [use.owner.operation for use in scalar.uses]:
-        if user.name == "tensor.from_elements" and user.results[0].type.rank == 0:
-            user.results[0].replace_all_uses_with(reinterpret(value, user.results[0].type))
-            user.erase()
-    if any(True for _ in scalar.uses):
+    for use in list(scalar.uses):
+        for made in _tensors_of(use.owner.operation) or ():
+            made.replace_all_uses_with(reinterpret(value, made.type))
+    if _is_used_by_host(scalar):
         with ir.InsertionPoint(op), op.location:
             scalar.replace_all_uses_with(tensor.extract(value, []))
+    else:
+        _erase_users(scalar)
+
+
+def _erase_users(value: ir.Value) -> None:
+    for user in [use.owner.operation for use in value.uses]:
+        for result in user.results:
+            _erase_users(result)
+        user.erase()
+
+
+def _is_used_by_host(scalar: ir.Value) -> bool:
+    return any(_tensors_of(use.owner.operation) is None for use in scalar.uses)
+
+
+def _tensors_of(user: Any) -> list[ir.Value] | None:
+    """The tensors of rank 0 that `user` makes of a scalar, as host_values.as_tensor does; None for any other use."""
+    if user.name == "tensor.from_elements" and user.results[0].type.rank == 0:
+        return [user.results[0]]
+    if user.name != "arith.extui":
+        return None
+    made = []
+    for use in user.results[0].uses:
+        bytes_ = use.owner.operation
+        if bytes_.name != "tensor.from_elements" or bytes_.results[0].type.rank:
+            return None
+        users = [other.owner.operation for other in bytes_.results[0].uses]
+        if any(other.name != "arith.trunci" for other in users):
+            return None
+        made += [other.results[0] for other in users]
+    return made
 
 
 def _check_carries(op: Any) -> None:
@@ -110,7 +140,7 @@ def _check_carries(op: Any) -> None:
         raise NotInKernelError("it carries what the host computes")
     if not _asks_device(op):
         for result in op.results:
-            if result not in tensors and any(use.owner.operation.name != "tensor.from_elements" for use in result.uses):
+            if result not in tensors and _is_used_by_host(result):
                 raise NotInKernelError(f"the host needs a result of type {result.type}")
     for result in tensors:
         if dims_of(result.type) is None or not is_supported(element_type_of(result)):

@@ -181,6 +181,15 @@ def _scalar(value: ir.Value, known: HostValues) -> ir.Value:
     return reinterpret(tensor.extract(value, []), signless(element))
 
 
+def _read_once(value: ir.Value, known: HostValues) -> None:
+    """Reads a scalar from the device where it is computed, so that no loop reads it again."""
+    owner = value.owner
+    block = isinstance(owner, ir.Block)
+    with ir.InsertionPoint.at_block_begin(owner) if block else ir.InsertionPoint.after(owner):
+        with (owner.owner if block else owner).location:
+            known.set(value, [_scalar(value, known)])
+
+
 def _to_index(scalar: ir.Value, element: ir.Type) -> ir.Value:
     return (arith.index_castui if is_unsigned(element) else arith.index_cast)(ir.IndexType.get(), scalar)
 
@@ -220,7 +229,10 @@ def _lower_for(op: Any, counter: Counter, known: HostValues) -> Any:
 
 
 def _lower_while(op: Any, known: HostValues) -> Any:
-    hosted = set(host_carries(op, known.knows))
+    found = host_carries(op, known.knows)
+    hosted = set(found.positions)
+    for value in found.read:
+        _read_once(value, known)
     edge = Edge(op)
     carries = range(len(op.results))
     elements = [op.results[index].type.element_type if index in hosted else None for index in carries]
