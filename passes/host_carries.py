@@ -13,7 +13,7 @@ from typing import Any
 from nimble_mlir.mlir import ir
 
 from .host_values import HOST_RULES, is_host_type
-from .regions import CONTROL_FLOW, is_within, terminator
+from .regions import is_within, terminator
 
 __all__ = ["HostCarries", "host_carries"]
 
@@ -90,9 +90,8 @@ def _known_inside(block: ir.Block, known: set[ir.Value], is_known: IsKnown) -> s
         op = view.operation
         if op.name == "stablehlo.while":
             found.update(op.results[index] for index in host_carries(op, knows).positions)
-        elif op.name not in CONTROL_FLOW and op.name in HOST_RULES and is_host_type(op.results[0].type):
-            if all(knows(operand) for operand in op.operands):
-                found.add(op.results[0])
+        elif op.name in HOST_RULES and is_host_type(op.results[0].type) and all(map(knows, op.operands)):
+            found.add(op.results[0])
     found.update(value for value in terminator(block).operands if is_known(value))
     return found
 

@@ -4,23 +4,28 @@ same, with a `nimble.kernel` in place of each loop whose whole body a kernel can
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nimble_mlir.dialects import dims_of
+from nimble_mlir.dims import DimExpr, Proof
 from nimble_mlir.errors import UnsupportedOpError
-from nimble_mlir.mlir import ir
+from nimble_mlir.mlir import arith, ir, tensor
 
 from .base import ModulePass, entry_functions
+from .host_values import as_tensor
+from .lower_control_flow import keep_apart
 from .lowering import LoweringContext
 from .lowering.builders import element_type_of
 from .lowering.elements import Buffer, NotInKernelError, is_supported
-from .lowering.kernel_body import KernelBody, write
+from .lowering.kernel_body import MOST_WORK, KernelBody, write
 from .lowering.kernel_body_rules import KERNEL_BODY_RULES
+from .lowering.kernel_check import works_in_place
 from .lowering.kernels import kernel, restored, stored
 from .lowering.signedness import reinterpret
-from .regions import CONTROL_FLOW, terminator
-from .symbol_table import DimBuilder, SymbolTable
+from .regions import CONTROL_FLOW, everything, is_within, terminator
+from .symbol_table import DimBuilder, SymbolTable, constant_index
 
 __all__ = ["LoopsToKernels"]
 
@@ -29,9 +34,11 @@ _log = logging.getLogger("nimble_mlir.passes")
 # Where the first values of the carries stand among the operands of a loop.
 _FIRST = {"scf.for": 3, "scf.while": 0}
 
-# A dispatch of IREE takes at most 64 bindings and 64 words of constants (two for the offset of each binding, two for each
-# size and scalar).
-_MOST_TENSORS = 24
+# A dispatch of IREE takes at most 64 bindings and 64 words of constants: two for the offset of each binding, two for each
+# size and scalar. What is above shows only when the module is loaded.
+_MOST_WORDS = 60
+
+_SLE = 3  # arith.cmpi predicate
 
 
 @dataclass(frozen=True)
@@ -76,21 +83,73 @@ def _converted(ctx: LoweringContext, op: Any) -> bool:
     """Puts a kernel in place of a loop; False, with the reason in the log, where it cannot be one."""
     try:
         _check_carries(op)
-        body = KernelBody(ctx, KERNEL_BODY_RULES)
-        loop = _Loop(body, op)
+        loop = _Loop(KernelBody(ctx, KERNEL_BODY_RULES), op)
         loop.plan()
-        with ir.InsertionPoint(op), op.location:
-            results = loop.emit()
+        made = _Made(loop, op)
     except (NotInKernelError, UnsupportedOpError) as reason:
         _log.debug("%s stays a loop of the host: %s", op.name, reason)
         return False
-    for before, after in zip(op.results, results, strict=True):
+    work = loop.body.work
+    if ctx.scope.at_least(DimExpr.constant(MOST_WORK), work) is Proof.PROVED:
+        _replace(op, made.before(op))
+        op.erase()
+        return True
+    with ir.InsertionPoint(op), op.location:
+        _choose(ctx, op, made, arith.cmpi(_SLE, ctx.sizes.value(work), constant_index(MOST_WORK)))
+    return False
+
+
+class _Made:
+    """A loop's kernel with what it takes and gives, in a block of its own."""
+
+    def __init__(self, loop: _Loop, op: Any) -> None:
+        with ir.InsertionPoint(op), op.location:
+            self._holder = ir.Operation.create("scf.execute_region", regions=1)
+            self._block = self._holder.regions[0].blocks.append()
+            with ir.InsertionPoint(self._block):
+                self._results = loop.emit()
+        (kernel,) = [inner.operation for inner in self._block.operations if inner.operation.name == "nimble.kernel"]
+        if not works_in_place(kernel):
+            self._holder.erase()
+            raise NotInKernelError("a kernel would have to copy a tensor")
+
+    def before(self, op: Any) -> list[ir.Value | None]:
+        """Moves all of it before `op`; returns the loop's results, None for those that nothing uses."""
+        for inner in [view.operation for view in self._block.operations]:
+            inner.move_before(op)
+        self._holder.erase()
+        return self._results
+
+
+def _choose(ctx: LoweringContext, op: Any, made: _Made, fits: ir.Value) -> None:
+    """The kernel where `fits`, else the loop: sizes that are known when it runs say how much work it is."""
+    used = [result for result in op.results if any(True for _ in result.uses)]
+    choice = ir.Operation.create("scf.if", results=[_tensor_type(r) for r in used], operands=[fits], regions=2)
+    with ir.InsertionPoint(choice.regions[0].blocks.append()):
+        last = ir.Operation.create("scf.yield")
+    values = dict(zip(op.results, made.before(last), strict=True))
+    with ir.InsertionPoint(last):
+        ir.Operation.create("scf.yield", operands=[values[result] for result in used])
+    last.erase()
+    chosen = dict(zip(used, choice.results, strict=True))
+    _replace(op, [chosen.get(result) for result in op.results])
+    with ir.InsertionPoint(choice.regions[1].blocks.append()):
+        as_tensors = [
+            result if isinstance(result.type, ir.RankedTensorType) else as_tensor([result], _tensor_type(result))
+            for result in used
+        ]
+        ir.Operation.create("scf.yield", operands=as_tensors)
+    op.move_before(choice.regions[1].blocks[0].operations[0].operation)
+    keep_apart(choice, ctx.sizes)
+
+
+def _replace(op: Any, values: Sequence[ir.Value | None]) -> None:
+    """Puts `values` in place of the results of a loop; tensors of rank 0 in place of scalars."""
+    for before, after in zip(op.results, values, strict=True):
         if after is not None and isinstance(before.type, ir.RankedTensorType):
             before.replace_all_uses_with(after)
         elif after is not None:
             _replace_scalar(op, before, after)
-    op.erase()
-    return True
 
 
 def _replace_scalar(op: Any, scalar: ir.Value, value: ir.Value) -> None:
@@ -155,6 +214,21 @@ def _untied(value: ir.Value) -> ir.Value:
     return value
 
 
+def _scalars_from_outside(block: ir.Block) -> int:
+    """How many values, but for constants, ops in a block take from outside of it."""
+    found: set[ir.Value] = set()
+    for op in everything(block.owner.operation):
+        for value in op.operands:
+            owner = value.owner
+            if isinstance(owner, ir.Block):
+                inside = is_within(owner, block)
+            else:
+                inside = is_within(owner.operation.block, block) or owner.name == "arith.constant"
+            if not inside:
+                found.add(value)
+    return len(found)
+
+
 def _element(result: ir.Value) -> ir.Type:
     return element_type_of(result) if isinstance(result.type, ir.RankedTensorType) else result.type
 
@@ -192,17 +266,19 @@ class _Loop:
         """Emits the body into nothing, so that what it reads and holds is known."""
         with ir.InsertionPoint(self.op), self.op.location:
             nowhere = ir.Operation.create("scf.execute_region", regions=1)
+        block = nowhere.regions[0].blocks.append()
         try:
-            with ir.InsertionPoint(nowhere.regions[0].blocks.append()), self.op.location:
+            with ir.InsertionPoint(block), self.op.location:
                 for carry in self.body.owned:
                     carry.value = self.ctx.empty(carry.dims, carry.stored)
                 self._emit()
+            scalars = _scalars_from_outside(block)
         finally:
             self.body.forget()
             nowhere.erase()
-        count = len(self.body.inputs) + len(self.body.owned) + len(self.boxes) + len(self.body.scratch)
-        if count > _MOST_TENSORS:
-            raise NotInKernelError(f"{count} tensors")
+        tensors = len(self.body.inputs) + len(self.body.owned) + len(self.boxes) + len(self.body.scratch)
+        if 2 * (tensors + scalars) > _MOST_WORDS:
+            raise NotInKernelError(f"{tensors} tensors and {scalars} scalars")
 
     def emit(self) -> list[ir.Value | None]:
         """The kernel; returns the loop's results, None for those that are no tensors."""

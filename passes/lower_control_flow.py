@@ -20,7 +20,7 @@ from .regions import CONTROL_FLOW, statements, terminator
 from .size_edges import Edge, arrive, state_view_sizes
 from .symbol_table import DimBuilder, SymbolTable, constant_index
 
-__all__ = ["Counter", "LowerControlFlow", "counter_of"]
+__all__ = ["Counter", "LowerControlFlow", "counter_of", "keep_apart"]
 
 _EQ = 0  # arith.cmpi eq
 
@@ -50,9 +50,14 @@ class LowerControlFlow(ModulePass):
             state_view_sizes(function, sizes)
             for op in statements(function):
                 if op.name in CONTROL_FLOW:
-                    _tie_shapes(op, sizes)
-                    for edge, first in edges(op):
-                        _separate(edge, first, sizes)
+                    keep_apart(op, sizes)
+
+
+def keep_apart(op: Any, sizes: DimBuilder) -> None:
+    """States the sizes of the tensors at the edges of the control flow `op`, and that each is a buffer of its own."""
+    _tie_shapes(op, sizes)
+    for edge, first in edges(op):
+        _separate(edge, first, sizes)
 
 
 def _lower_block(block: ir.Block, known: HostValues) -> None:
@@ -184,10 +189,12 @@ def _scalar(value: ir.Value, known: HostValues) -> ir.Value:
 def _read_once(value: ir.Value, known: HostValues) -> None:
     """Reads a scalar from the device where it is computed, so that no loop reads it again."""
     owner = value.owner
-    block = isinstance(owner, ir.Block)
-    with ir.InsertionPoint.at_block_begin(owner) if block else ir.InsertionPoint.after(owner):
-        with (owner.owner if block else owner).location:
-            known.set(value, [_scalar(value, known)])
+    if isinstance(owner, ir.Block):
+        point, location = ir.InsertionPoint.at_block_begin(owner), owner.owner.location
+    else:
+        point, location = ir.InsertionPoint.after(owner), owner.location
+    with point, location:
+        known.set(value, [_scalar(value, known)])
 
 
 def _to_index(scalar: ir.Value, element: ir.Type) -> ir.Value:

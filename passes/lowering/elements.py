@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from math import prod
 
 from nimble_mlir.dims import DimExpr
 from nimble_mlir.mlir import arith, ir, tensor, vector
 
-from ..symbol_table import constant_index
+from ..symbol_table import DimBuilder, constant_index
 from .arithmetic import zero
 from .kernels import stored_type
 from .recipes import Recipe, splat
@@ -201,7 +200,7 @@ def sliced(source: Elements, dims: Dims, starts: Values, strides: Sequence[int] 
     return reindexed(source, dims, indices, has_lanes=has_lanes)
 
 
-def reshaped(source: Elements, dims: Dims) -> Elements:
+def reshaped(source: Elements, dims: Dims, sizes: DimBuilder) -> Elements:
     """`reshape`: the same elements in row-major order."""
     kept, target = ([axis for axis, dim in enumerate(each) if dim != 1] for each in (source.dims, dims))
     if [source.dims[axis] for axis in kept] == [dims[axis] for axis in target]:
@@ -211,29 +210,32 @@ def reshaped(source: Elements, dims: Dims) -> Elements:
             return [own[places[axis]] if axis in places else constant_index(0) for axis in range(len(source.dims))]
 
         return reindexed(source, dims, only_units, has_lanes=True)
-    sizes = _static(source.dims)
-    strides = [prod(_static(dims)[axis + 1 :]) for axis in range(len(dims))]
-    rows = [each[row] if (row := row_axis(each_dims)) is not None else 1 for each, each_dims in
-            ((sizes, source.dims), (_static(dims), dims))]  # fmt: skip
+    extents, own_extents = sizes.values(source.dims), sizes.values(dims)
 
     def indices(own: Values) -> list[ir.Value]:
-        linear = constant_index(0)
-        for index, stride in zip(own, strides, strict=True):
-            linear = arith.addi(linear, arith.muli(index, constant_index(stride)))
+        linear = own[0] if own else constant_index(0)
+        for index, extent in zip(own[1:], own_extents[1:], strict=True):
+            linear = arith.addi(arith.muli(linear, extent), index)
         result: list[ir.Value] = []
-        for size in reversed(sizes):
-            result.insert(0, arith.remui(linear, constant_index(size)))
-            linear = arith.divui(linear, constant_index(size))
-        return result
+        for extent in reversed(extents[1:]):
+            result.insert(0, arith.remui(linear, extent))
+            linear = arith.divui(linear, extent)
+        return [linear, *result] if extents else []
 
-    # A row of the result lies inside of a row of the source.
-    return reindexed(source, dims, indices, has_lanes=rows[0] % rows[1] == 0)
+    return reindexed(source, dims, indices, has_lanes=_rows_split(source.dims, dims))
 
 
-def _static(dims: Dims) -> list[int]:
-    if not all(dim.is_constant for dim in dims):
-        raise NotInKernelError("a reshape of dynamic size")
-    return [dim.constant_value for dim in dims]
+def _rows_split(source: Dims, dims: Dims) -> bool:
+    """Whether each row of the result lies inside of a row of the source."""
+    rows = [row_axis(each) for each in (source, dims)]
+    if rows[1] is None:
+        return True
+    if rows[0] is None:
+        return False
+    before, after = source[rows[0]], dims[rows[1]]
+    if not before.is_constant or not after.is_constant:
+        return before == after
+    return after.constant_value > 0 and before.constant_value % after.constant_value == 0
 
 
 def combined(recipe: Recipe, operands: Sequence[Elements], dims: Dims, element: ir.Type) -> Elements:

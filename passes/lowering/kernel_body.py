@@ -38,16 +38,19 @@ from .recipes import splat
 from .signedness import reinterpret, signless
 from .vectors import along
 
-__all__ = ["KernelBody"]
+__all__ = ["MOST_WORK", "KernelBody", "write"]
 
 Values = Sequence[ir.Value]
 
 # What a kernel's tensor may hold that only an iteration needs: so much is copied in passing.
 _LARGEST_SCRATCH = 1 << 16
 
-# Elements (or products of a contraction) that one thread computes between two edges of loops: one to two dispatches of
-# IREE's worker threads take about as long.
-_MOST_WORK = 1 << 22
+# Products of a row and a matrix that one thread computes between two edges of loops: two dispatches of IREE's worker threads
+# take about as long. An element of any other op is worth as many products as here.
+MOST_WORK = 1 << 22
+_ELEMENT = 16
+# A sum of more products of sizes is not worth its evaluation.
+_MOST_TERMS = 24
 
 
 class KernelBody:
@@ -64,8 +67,9 @@ class KernelBody:
         self.owned: list[Buffer] = []  # the kernel's other outputs
         self._rules = rules
         self._bound = False
+        self._written: dict[Any, set[Buffer]] = {}  # by each control flow of the program
         self._used_scratch = 0
-        self._work = 0
+        self.work = DimExpr.constant(0)
         self._elements: dict[ir.Value, Elements] = {}
         self._scalars: dict[ir.Value, ir.Value] = {}
 
@@ -78,12 +82,8 @@ class KernelBody:
     def begin_again(self) -> None:
         """Begins the second run: what was found is known."""
         self._bound = True
-        self._used_scratch = self._work = 0
-
-    @property
-    def buffers(self) -> list[Buffer]:
-        """All that may be written to; in the first run, what is known of it."""
-        return [*self.owned, *self.scratch] if self._bound else list(self.owned)
+        self._used_scratch = 0
+        self.work = DimExpr.constant(0)
 
     # Values of the program
 
@@ -138,7 +138,7 @@ class KernelBody:
             buffer = self.scratch[self._used_scratch]
         else:
             size = product(dims)
-            if not size.is_constant or size.constant_value > _LARGEST_SCRATCH:
+            if size.is_constant and size.constant_value > _LARGEST_SCRATCH:
                 raise NotInKernelError(f"a tensor of {size} elements to be held")
             buffer = Buffer(dims, element, self._placeholder(dims, element))
             self.scratch.append(buffer)
@@ -166,17 +166,18 @@ class KernelBody:
             buffer.value = target  # what `elements` reads of it stands where it is about to write
             return write(elements.at(indices, lanes), target, place(indices), lanes, buffer)
 
-        self.charge(product(dims))
+        self.charge(product(dims), _ELEMENT)
         assert buffer.value is not None
         buffer.value = self.over(dims, [buffer.value], lambda i, c, n: [store(i, c[0], n)], lanes)[0]
 
-    def charge(self, work: DimExpr) -> None:
-        """States that so many elements are computed one after the other; too many are better spread over threads."""
-        if not work.is_constant:
-            raise NotInKernelError(f"{work} elements")
-        self._work += work.constant_value
-        if self._work > _MOST_WORK:
-            raise NotInKernelError(f"{self._work} elements")
+    def charge(self, elements: DimExpr, weight: int = 1) -> None:
+        """States that so many elements are computed one after the other, each as much work as `weight` products of a row
+        and a matrix; too many are better spread over threads."""
+        self.work = self.work + elements * weight
+        if self.work.is_constant and self.work.constant_value > MOST_WORK:
+            raise NotInKernelError(f"as much work as {self.work} products")
+        if len(self.work.terms) > _MOST_TERMS:
+            raise NotInKernelError("work of too many sizes")
 
     def over(
         self, dims: Dims, carries: Values, body: Callable[[Values, Values, int], Values], lanes: int = 1
@@ -264,30 +265,47 @@ class KernelBody:
 
     # Control flow
 
-    @contextmanager
-    def inside(self, values: Values) -> Iterator[None]:
-        """In a region: the buffers hold what its block's arguments say."""
-        before = [buffer.value for buffer in self.buffers]
-        self.set_buffers(values)
-        yield
-        self.set_buffers([value for value in before if value is not None])
+    def threaded(self, op: Any) -> list[Buffer]:
+        """The buffers that the control flow `op` hands through its edges: those that are written to inside of it.
 
-    def set_buffers(self, values: Values) -> None:
-        for buffer, value in zip(self.buffers, values, strict=False):
+        A buffer that a `scf.while` hands on as it got it would be replaced by what stands before the loop, and IREE 3.13
+        then fails ("Condition arg is not equivalent to the corresponding iter bbArg")."""
+        if not self._bound:
+            return list(self.owned)
+        return [buffer for buffer in (*self.owned, *self.scratch) if buffer in self._written[op]]
+
+    @contextmanager
+    def inside(self, op: Any, values: Values) -> Iterator[None]:
+        """In a region of `op`: its buffers hold what the block's arguments say."""
+        threaded = self.threaded(op)
+        before = [buffer.value for buffer in threaded]
+        self.set_buffers(op, values)
+        entered = {buffer: buffer.value for buffer in (*self.owned, *self.scratch)}
+        yield
+        self._written.setdefault(op, set()).update(
+            buffer for buffer in (*self.owned, *self.scratch) if not _same(buffer.value, entered.get(buffer))
+        )
+        for buffer, value in zip(threaded, before, strict=True):
             buffer.value = value
 
-    def held_now(self) -> list[ir.Value]:
-        return [buffer.value for buffer in self.buffers if buffer.value is not None]
+    def set_buffers(self, op: Any, values: Values) -> None:
+        """States what the buffers of `op` hold from here on."""
+        for buffer, value in zip(self.threaded(op), values, strict=True):
+            buffer.value = value
+
+    def held_now(self, op: Any) -> list[ir.Value]:
+        """What the buffers of `op` hold."""
+        return [buffer.value for buffer in self.threaded(op) if buffer.value is not None]
 
     def loop(self, op: Any, carries: Sequence[Buffer | None], inits: Sequence[ir.Value | None]) -> list[ir.Value]:
         """A loop whose carries stand in buffers (which hold the first values) or, where None, are scalars.
 
         Returns the last values of the scalars; the buffers hold those of the others."""
         count = sum(carry is None for carry in carries)
-        first = [*(value for value in inits if value is not None), *self.held_now()]
+        first = [*(value for value in inits if value is not None), *self.held_now(op)]
         emit = _for if op.name == "scf.for" else _while
         results = emit(self, op, carries, first, count)
-        self.set_buffers(results[count:])
+        self.set_buffers(op, results[count:])
         return results[:count]
 
     def arrive(self, arguments: Values, carries: Sequence[Buffer | None], scalars: Values) -> None:
@@ -301,7 +319,7 @@ class KernelBody:
             else:
                 self._scalars[argument] = next(left)
 
-    def leave(self, yielded: Values, carries: Sequence[Buffer | None]) -> list[ir.Value]:
+    def leave(self, op: Any, yielded: Values, carries: Sequence[Buffer | None]) -> list[ir.Value]:
         """Ends an iteration: the carries' buffers get the new values; returns all that the loop hands on."""
         scalars = [self.scalar(value) for value, carry in zip(yielded, carries, strict=True) if carry is None]
         written = {carry for carry in carries if carry is not None}
@@ -319,7 +337,7 @@ class KernelBody:
             pending.append((carry, new))
         for carry, new in pending:
             self.fill(carry, new)
-        return [*scalars, *self.held_now()]
+        return [*scalars, *self.held_now(op)]
 
     def carried(self, value: ir.Value) -> tuple[Buffer | None, ir.Value | None]:
         """A buffer with the first value of an inner loop's carry, or the scalar that it is."""
@@ -345,11 +363,11 @@ def _for(body: KernelBody, op: Any, carries: Sequence[Buffer | None], first: Val
     limits = [body.scalar(operand) for operand in list(op.operands)[:3]]
 
     def one(index: ir.Value, *arguments: ir.Value) -> Values:
-        with body.inside(arguments[count:]):
+        with body.inside(op, arguments[count:]):
             counter, *others = block.arguments
             body.bind_scalar(counter, index)
             body.arrive(others, carries, arguments[:count])
-            return body.leave(body.run(block), carries)
+            return body.leave(op, body.run(block), carries)
 
     return loop(limits[0], limits[1], first, one, step=limits[2])
 
@@ -363,15 +381,15 @@ def _while(body: KernelBody, op: Any, carries: Sequence[Buffer | None], first: V
     types = [value.type for value in first]
     new: Any = scf.WhileOp(types, list(first))
     before, after = (region.blocks.append(*types) for region in new.operation.regions)
-    with ir.InsertionPoint(before), body.inside(before.arguments[count:]):
+    with ir.InsertionPoint(before), body.inside(op, before.arguments[count:]):
         scalars = list(before.arguments)[:count]
         body.arrive(blocks[0].arguments, carries, scalars)
         body.run(blocks[0])
         goes_on = body.scalar(condition)
-        scf.ConditionOp(goes_on, [*scalars, *body.held_now()])
-    with ir.InsertionPoint(after), body.inside(after.arguments[count:]):
+        scf.ConditionOp(goes_on, [*scalars, *body.held_now(op)])
+    with ir.InsertionPoint(after), body.inside(op, after.arguments[count:]):
         body.arrive(blocks[1].arguments, carries, list(after.arguments)[:count])
-        scf.YieldOp(body.leave(body.run(blocks[1]), carries))
+        scf.YieldOp(body.leave(op, body.run(blocks[1]), carries))
     return list(new.operation.results)
 
 
@@ -399,7 +417,7 @@ def _inner_if(body: KernelBody, op: Any) -> None:
         body.new_buffer(body.ctx.dims(result), element_type_of(result)) if is_tensor else None
         for result, is_tensor in zip(op.results, ranked, strict=True)
     ]
-    held = body.held_now()
+    held = body.held_now(op)
     types = [
         signless(element_type_of(result) if isinstance(result.type, ir.RankedTensorType) else result.type)
         for result, is_tensor in zip(op.results, ranked, strict=True)
@@ -408,15 +426,15 @@ def _inner_if(body: KernelBody, op: Any) -> None:
 
     def side(region: Any) -> Callable[[], Values]:
         def emit() -> Values:
-            with body.inside(held):
-                return body.leave(body.run(region.blocks[0]), carries) if region.blocks else held
+            with body.inside(op, held):
+                return body.leave(op, body.run(region.blocks[0]), carries) if region.blocks else held
 
         return emit
 
     results = branch(
         body.scalar(op.operands[0]), [*types, *(v.type for v in held)], side(op.regions[0]), side(op.regions[1])
     )
-    body.set_buffers(results[len(types) :])
+    body.set_buffers(op, results[len(types) :])
     _results(body, op, carries, iter(results))
 
 
@@ -425,6 +443,10 @@ _CONTROL: dict[str, Callable[[KernelBody, Any], None]] = {
     "scf.if": _inner_if,
     "scf.while": _inner_loop,
 }
+
+
+def _same(value: ir.Value | None, other: ir.Value | None) -> bool:
+    return value is other if value is None or other is None else value == other
 
 
 def _is_read_often(value: ir.Value) -> bool:

@@ -10,7 +10,7 @@ from nimble_mlir.dims import DimExpr
 from nimble_mlir.mlir import arith, ir, stablehlo, vector
 
 from ..symbol_table import constant_index
-from .builders import clamp_index, element_type_of, product
+from .builders import clamp_index, constant_of, element_type_of, product
 from .elements import (
     Elements,
     NotInKernelError,
@@ -86,7 +86,7 @@ def _broadcast(body: KernelBody, op: Any) -> None:
 
 def _reshape(body: KernelBody, op: Any) -> None:
     source, dims = body.elements(op.operands[0]), body.ctx.dims(op.results[0])
-    body.define(op.results[0], reshaped(source, dims))
+    body.define(op.results[0], reshaped(source, dims, body.ctx.sizes))
 
 
 def _transpose(body: KernelBody, op: Any) -> None:
@@ -104,6 +104,20 @@ def _reverse(body: KernelBody, op: Any) -> None:
 
     has_lanes = row_axis(source.dims) not in reversed_
     body.define(op.results[0], reindexed(source, source.dims, indices, has_lanes=has_lanes))
+
+
+def _indices(attribute: Any) -> list[ir.Value]:
+    return [constant_index(int(value)) for value in attribute]
+
+
+def _slice_of_values(body: KernelBody, op: Any) -> None:
+    source, dims = body.elements(op.operands[0]), body.ctx.dims(op.results[0])
+    rank = len(dims)
+    starts = [body.scalar(start) for start in list(op.operands)[1 : 1 + rank]]
+    strides = [constant_of(stride) for stride in list(op.operands)[1 + 2 * rank :]]
+    if None in strides:
+        raise NotInKernelError("a stride that is no constant")
+    body.define(op.results[0], sliced(source, dims, starts, [stride or 0 for stride in strides]))
 
 
 def _slice(body: KernelBody, op: Any) -> None:
@@ -140,15 +154,20 @@ def _pad(body: KernelBody, op: Any) -> None:
     """The padding value wherever an index, less the low padding, is none of the operand's."""
     source, dims = body.elements(op.operands[0]), body.ctx.dims(op.results[0])
     value = body.scalar(op.operands[1])
-    low, interior = ([int(v) for v in op.attributes[name]] for name in ("edge_padding_low", "interior_padding"))
-    if any(interior) or any(dim == 0 for dim in source.dims):
+    rank = len(dims)
+    if op.name == "nimble.pad":
+        low, interior = list(op.operands)[2 : 2 + rank], list(op.operands)[2 + 2 * rank :]
+    else:
+        low, interior = (_indices(op.attributes[name]) for name in ("edge_padding_low", "interior_padding"))
+    if any(constant_of(between) != 0 for between in interior) or any(dim == 0 for dim in source.dims):
         raise NotInKernelError("padding between elements")
+    low = [body.scalar(before) for before in low]
     ends = [body.ctx.sizes.value(dim - 1) for dim in source.dims]
 
     def at(own: Sequence[ir.Value], _: int) -> ir.Value:
         inside, places = flag(True), []
         for index, before, end in zip(own, low, ends, strict=True):
-            place = arith.subi(index, constant_index(before))
+            place = arith.subi(index, before)
             nearest = clamp_index(place, end)
             inside = arith.andi(inside, arith.cmpi(0, place, nearest))
             places.append(nearest)
@@ -164,8 +183,12 @@ def _gather(body: KernelBody, op: Any) -> None:
     numbers = stablehlo.GatherDimensionNumbers(op.attributes["dimension_numbers"])
     source, starts = body.elements(op.operands[0]), body.elements(op.operands[1])
     dims = body.ctx.dims(op.results[0])
-    sizes = [int(size) for size in op.attributes["slice_sizes"]]
-    last = [body.ctx.sizes.value(dim - size) for dim, size in zip(source.dims, sizes, strict=True)]
+    if op.name == "nimble.gather":
+        taken = [body.scalar(size) for size in list(op.operands)[2:]]
+    else:
+        taken = _indices(op.attributes["slice_sizes"])
+    sizes = body.ctx.sizes.values(source.dims)
+    last = [arith.subi(size, each) for size, each in zip(sizes, taken, strict=True)]
     if starts.cost:
         starts = body.held(starts)
     places = gather_dims(numbers, len(source.dims), len(starts.dims), len(dims))
@@ -184,7 +207,7 @@ def _scatter(body: KernelBody, op: Any) -> None:
         raise NotInKernelError("a scatter of several tensors")
     target, starts, updates = op.operands
     buffer, read = body.writable(op, target, [body.elements(starts), body.elements(updates)])
-    body.charge(product(body.ctx.dims(updates)))
+    body.charge(product(body.ctx.dims(updates)), 16)
     held = [each.buffer or body.held(each).buffer for each in read]
     emitter = Scatter(body.ctx, op, [target], starts, [updates])
     (buffer.value,) = emitter.all_updates([each.value for each in held if each], [buffer.value])
@@ -270,6 +293,12 @@ KERNEL_BODY_RULES: dict[str, BodyRule] = {
     **dict.fromkeys([name for name in (*SCALAR_OPS, *SCALAR_RULES) if name not in _REARRANGING], _elementwise),
     "arith.trunci": _truncate,
     "nimble.broadcast_in_dim": _broadcast,
+    "nimble.cast": _same,
+    "nimble.gather": _gather,
+    "nimble.iota": _iota,
+    "nimble.pad": _pad,
+    "nimble.reshape": _reshape,
+    "nimble.slice": _slice_of_values,
     "nimble.tie_shape": _same,
     "stablehlo.broadcast_in_dim": _broadcast,
     "stablehlo.concatenate": _concatenate,

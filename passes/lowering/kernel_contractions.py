@@ -29,6 +29,7 @@ from .kernel_body import KernelBody, write
 from .kernels import loop
 from .recipes import splat
 from .signedness import signless
+from .vectors import along
 
 __all__ = ["contraction"]
 
@@ -38,10 +39,10 @@ Values = Sequence[ir.Value]
 _ROWS = 8
 # Elements of a result that are summed at once.
 _SUMS = 4
-# A product of more rows than these reads each element of the matrix more often than from memory: it is worth tiling.
+# A product of more rows than these reads each element of the matrix more often than from memory: it is worth tiling, and as
+# much work as so many others.
 _FEW = 4
-# But for small ones.
-_SMALL = 1 << 14
+_TILED = 256
 
 
 def contraction(body: KernelBody, op: Any) -> None:
@@ -92,15 +93,13 @@ class _Contraction:
         self.right = [i for i in range(len(rhs.dims)) if i not in (*batch[1], contract[1])]
         self.depth = lhs.dims[contract[0]]
         self.dims = body.ctx.dims(op.results[0])
-        rows = product([*(lhs.dims[i] for i in self.left), *(lhs.dims[i] for i in batch[0])])
+        rows = product([lhs.dims[i] for i in self.left])
         columns = product([rhs.dims[i] for i in self.right])
-        work = product([rows, columns, self.depth])
-        body.charge(work)
-        if work.constant_value > _SMALL and product([lhs.dims[i] for i in self.left]).constant_value > _FEW:
-            raise NotInKernelError("a product of matrices")
+        work = product([rows, columns, self.depth, *(lhs.dims[i] for i in batch[0])])
+        body.charge(work, 1 if rows.is_constant and rows.constant_value <= _FEW else _TILED)
         # Each element of an operand is read several times.
         self.lhs = body.held(lhs) if lhs.cost and columns != 1 else lhs
-        self.rhs = body.held(rhs) if rhs.cost and product([lhs.dims[i] for i in self.left]) != 1 else rhs
+        self.rhs = body.held(rhs) if rhs.cost and rows != 1 else rhs
         self.element = signless(element_type_of(op.results[0]))
 
     def emit(self) -> None:
@@ -154,15 +153,13 @@ class _Contraction:
 
         def sums(prefix: Values, carried: Values, _: int) -> Values:
             size = body.ctx.sizes.value(self.depth)
-            whole = self.depth.constant_value // _ROWS * _ROWS
-            carried = loop(
-                constant_index(0),
-                constant_index(whole),
+            return along(
+                size,
+                _ROWS,
                 carried,
                 lambda depth, *c: block(prefix, depth, _ROWS, c),
-                constant_index(_ROWS),
+                lambda depth, *c: block(prefix, depth, 1, c),
             )
-            return loop(constant_index(whole), size, carried, lambda depth, *c: block(prefix, depth, 1, c))
 
         assert buffer.value is not None
         buffer.value = body.over(dims[:outer], [buffer.value], sums)[0]
@@ -172,7 +169,6 @@ class _Contraction:
         waits for the one before."""
         body, dims = self.body, self.dims
         lanes = lanes_for([self.depth]) if self.lhs.has_lanes and self.rhs.has_lanes else 1
-        whole = self.depth.constant_value // lanes * lanes
         last = dims[-1] if self.right else DimExpr.constant(1)
         count = _SUMS if self.right and last.is_constant and last.constant_value % _SUMS == 0 else 1
         add = ir.Attribute.parse("#vector.kind<add>")
@@ -186,17 +182,19 @@ class _Contraction:
 
         def several(places: Sequence[Values], carried: Values) -> list[ir.Value]:
             zeros = [splat(zero(self.element), lanes)] * len(places)
+            end = body.ctx.sizes.value(self.depth)
+            step = constant_index(lanes)
+            whole = arith.muli(arith.divui(end, step), step)
             sums = loop(
                 constant_index(0),
-                constant_index(whole),
+                whole,
                 zeros,
                 lambda at, *so_far: terms(places, at, so_far, lanes),
-                constant_index(lanes),
+                step,
             )
             if lanes > 1:
                 sums = [vector.reduction(self.element, add, total) for total in sums]
-            end = body.ctx.sizes.value(self.depth)
-            sums = loop(constant_index(whole), end, sums, lambda at, *so_far: terms(places, at, so_far, 1))
+            sums = loop(whole, end, sums, lambda at, *so_far: terms(places, at, so_far, 1))
             target = carried[0]
             for place, total in zip(places, sums, strict=True):
                 target = tensor.insert(total, target, list(place))

@@ -31,7 +31,7 @@ def reduction(body: KernelBody, op: Any) -> None:
         raise NotInKernelError("a reduction of other elements")
     reduced = sorted(int(axis) for axis in op.attributes["dimensions"])
     dims = operands[0].dims
-    body.charge(product(dims))
+    body.charge(product(dims), 16)
     kept = [axis for axis in range(len(dims)) if axis not in reduced]
     inside = [dims[axis] for axis in reduced]
 
@@ -85,26 +85,27 @@ def _along_rows(
     dims = tuple(operand.dims[axis] for axis in reduced)
     lanes = lanes_for(dims) if operand.has_lanes else 1
     row = row_axis(dims)
-    if found is None or lanes == 1 or row is None or not dims[row].is_constant:
+    if found is None or lanes == 1 or row is None:
         return None
     combine, identity = found
-    whole = dims[row].constant_value // lanes * lanes
+    end, step = body.ctx.sizes.value(dims[row]), constant_index(lanes)
+    whole = arith.muli(arith.divui(end, step), step)
     outer, ends = dims[:row], [constant_index(0)] * (len(dims) - row - 1)
     partial = splat(arith.constant(signless(operand.element), identity), lanes)
 
     def vectors(before: Values, carried: Values, _: int) -> Values:
         return loop(
             constant_index(0),
-            constant_index(whole),
+            whole,
             carried,
             lambda at, so_far: [combine(so_far, operand.at(place([*before, at, *ends]), lanes))],
-            constant_index(lanes),
+            step,
         )
 
     def rest(before: Values, carried: Values, _: int) -> Values:
         return loop(
-            constant_index(whole),
-            constant_index(dims[row].constant_value),
+            whole,
+            end,
             carried,
             lambda at, so_far: [combine(so_far, operand.at(place([*before, at, *ends]), 1))],
         )
@@ -113,4 +114,4 @@ def _along_rows(
     total = start
     for lane in range(lanes):
         total = combine(total, vector.extract(partial, [], [lane]))
-    return body.over(outer, [total], rest)[0] if whole < dims[row].constant_value else total
+    return body.over(outer, [total], rest)[0]
