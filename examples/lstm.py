@@ -14,6 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -76,6 +77,10 @@ def milliseconds(call: Callable[[], Any], runs: int) -> float:
     return statistics.median(times)
 
 
+def _waited(function: Callable[..., Any], *args: Any) -> Any:
+    return jax.block_until_ready(function(*args))
+
+
 def main() -> int:
     """Prints a table for each number of layers; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -91,7 +96,9 @@ def main() -> int:
         (s,) = nm.dims("s")
         start = time.perf_counter()
         module = nm.compile(lambda xs, p=params: encode(p, xs), (nm.spec((s, 1, args.inputs), jnp.float32),))
-        console.print(f"{layers} layer(s), {args.inputs} → {args.width}: compiled in {time.perf_counter() - start:.1f} s")
+        console.print(
+            f"{layers} layer(s), {args.inputs} → {args.width}: compiled in {time.perf_counter() - start:.1f} s"
+        )
         jitted = jax.jit(lambda xs, p=params: encode(p, xs))
         table = Table("length", "max error", "nimble ms", "jax.jit ms", title="float32, batch 1, median times")
         rng = np.random.default_rng(1)
@@ -100,8 +107,8 @@ def main() -> int:
             pairs = zip(module(xs), jitted(xs), strict=True)
             error = max(float(np.abs(got - np.asarray(expected)).max()) for got, expected in pairs)
             worst = max(worst, error)
-            ours = milliseconds(lambda xs=xs: module(xs), args.runs)
-            theirs = milliseconds(lambda xs=xs: jax.block_until_ready(jitted(xs)), args.runs)
+            ours = milliseconds(partial(module, xs), args.runs)
+            theirs = milliseconds(partial(_waited, jitted, xs), args.runs)
             table.add_row(str(length), f"{error:.1e}", f"{ours:.2f}", f"{theirs:.2f}")
         console.print(table)
     console.print(f"largest error {worst:.1e}")

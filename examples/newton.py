@@ -65,7 +65,7 @@ def main() -> int:
     table = Table("", "iterations", "max error", "nimble ms", "jax.jit ms", title="float32, the second of two calls")
     agree = True
 
-    def compare(name: str, ours, theirs) -> bool:  # noqa: ANN001
+    def compare(name: str, ours, theirs) -> bool:
         theirs()
         start = time.perf_counter()
         expected, steps = jax.block_until_ready(theirs())

@@ -93,6 +93,13 @@ class _Loop:
             elif self._is_worth_it(op, leaves):
                 self._hoist_rows(op, leaves[0])
 
+        # What only hoisted ops read goes, and with it what was noted of it.
+        self.rows.clear()
+        for view in reversed(list(self.body.operations)):
+            op = view.operation
+            if op.name in (*_ROW_RULES, "stablehlo.dynamic_slice") and not any(True for _ in op.results[0].uses):
+                op.erase()
+
     def _leaves(self, op: Any) -> list[Any] | None:
         """The slices of xs that `op` is computed from, None where it depends on anything else of the loop."""
         found: list[Any] = []

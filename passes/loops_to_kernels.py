@@ -38,6 +38,9 @@ _FIRST = {"scf.for": 3, "scf.while": 0}
 # size and scalar. What is above shows only when the module is loaded.
 _MOST_WORDS = 60
 
+# On a loop that is run where its work is not little.
+_CHOSEN = "nimble.chosen"
+
 _SLE = 3  # arith.cmpi predicate
 
 
@@ -72,7 +75,7 @@ class LoopsToKernels(ModulePass):
 
 def _visit(ctx: LoweringContext, block: ir.Block) -> None:
     for op in [view.operation for view in block.operations if view.operation.name in CONTROL_FLOW]:
-        if op.name in _FIRST and _converted(ctx, op):
+        if op.name in _FIRST and _CHOSEN not in op.attributes and _converted(ctx, op):
             continue
         for region in op.regions:
             for inner in region.blocks:
@@ -140,6 +143,7 @@ def _choose(ctx: LoweringContext, op: Any, made: _Made, fits: ir.Value) -> None:
         ]
         ir.Operation.create("scf.yield", operands=as_tensors)
     op.move_before(choice.regions[1].blocks[0].operations[0].operation)
+    op.attributes[_CHOSEN] = ir.UnitAttr.get()
     keep_apart(choice, ctx.sizes)
 
 

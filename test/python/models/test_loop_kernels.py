@@ -61,7 +61,9 @@ def carries_change_places(n, x, y):
 
 @loop(nm.spec((16,), f32), nm.spec((1,), f32), nm.spec((1, 4), i32), nm.spec((2, 1), f32))
 def small_carries_are_copied(n, a, b, c, d):
-    return lax.fori_loop(0, n, lambda i, x: (x[0][::-1], x[1][::-1] + x[0][:1], x[2][:, ::-1], x[3][::-1]), (a, b, c, d))
+    return lax.fori_loop(
+        0, n, lambda i, x: (x[0][::-1], x[1][::-1] + x[0][:1], x[2][:, ::-1], x[3][::-1]), (a, b, c, d)
+    )
 
 
 @loop(nm.spec((3, 17), f32))
