@@ -18,10 +18,11 @@ from .host_values import as_tensor
 from .lower_control_flow import keep_apart
 from .lowering import LoweringContext
 from .lowering.builders import element_type_of
-from .lowering.elements import Buffer, NotInKernelError, is_supported
-from .lowering.kernel_body import MOST_WORK, KernelBody, write
+from .lowering.elements import Buffer, NotInKernelError, is_supported, write
+from .lowering.kernel_body import MOST_WORK, KernelBody
 from .lowering.kernel_body_rules import KERNEL_BODY_RULES
 from .lowering.kernel_check import works_in_place
+from .lowering.kernel_control_flow import emit_loop
 from .lowering.kernels import kernel, restored, stored
 from .lowering.signedness import reinterpret
 from .regions import CONTROL_FLOW, everything, is_within, terminator
@@ -321,4 +322,4 @@ class _Loop:
             self.body.scalar(first) if carry is None else None
             for first, carry in zip(self.firsts, self.carries, strict=True)
         ]
-        return self.body.loop(self.op, self.carries, inits)
+        return emit_loop(self.body, self.op, self.carries, inits)

@@ -35,6 +35,7 @@ __all__ = [
     "row_axis",
     "sliced",
     "transposed",
+    "write",
 ]
 
 Dims = tuple[DimExpr, ...]
@@ -253,3 +254,15 @@ def combined(recipe: Recipe, operands: Sequence[Elements], dims: Dims, element: 
         recipe.cost + sum(each.cost for each in operands),
         all(each.has_lanes for each in operands),
     )
+
+
+def write(value: ir.Value, target: ir.Value, indices: Values, lanes: int, buffer: Buffer) -> ir.Value:
+    """`target`, what a buffer holds, with one element or several adjacent ones replaced."""
+    if isinstance(buffer.element, ir.IntegerType) and buffer.element.width == 1:
+        stored = buffer.stored
+        value = arith.extui(stored if lanes == 1 else ir.VectorType.get([lanes], stored), value)
+    if lanes == 1:
+        return tensor.insert(value, target, list(indices))
+    rank = len(buffer.dims)
+    last = ir.AffineMapAttr.get(ir.AffineMap.get(rank, 0, [ir.AffineDimExpr.get(rank - 1)]))
+    return vector.transfer_write(target.type, value, target, list(indices), last, [True])

@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from nimble_mlir.dialects import dims_of
 from nimble_mlir.dims import DimExpr
-from nimble_mlir.mlir import arith, ir, scf, tensor, vector
+from nimble_mlir.mlir import arith, ir
 
 from ..regions import terminator
 from ..symbol_table import constant_index
@@ -32,13 +31,14 @@ from .elements import (
     of_buffer,
     of_scalar,
     row_axis,
+    write,
 )
-from .kernels import branch, loop, stored_type
+from .kernels import loop, stored_type
 from .recipes import splat
 from .signedness import reinterpret, signless
 from .vectors import along
 
-__all__ = ["MOST_WORK", "KernelBody", "write"]
+__all__ = ["MOST_WORK", "KernelBody"]
 
 Values = Sequence[ir.Value]
 
@@ -99,6 +99,10 @@ class KernelBody:
             elements = of_scalar(elements.scalar, elements.element)
         elif elements.cost and _is_read_often(value):
             elements = self.held(elements)
+        self._elements[value] = elements
+
+    def set_elements(self, value: ir.Value, elements: Elements) -> None:
+        """States what a tensor of the program is, such as an argument of a loop."""
         self._elements[value] = elements
 
     def alias(self, value: ir.Value, other: ir.Value) -> None:
@@ -247,8 +251,6 @@ class KernelBody:
         rule = self._rules.get(op.name)
         if rule is not None:
             rule(self, op)
-        elif op.name in _CONTROL:
-            _CONTROL[op.name](self, op)
         elif op.name == "builtin.unrealized_conversion_cast" and not isinstance(op.results[0].type, ir.ShapedType):
             self._scalars[op.results[0]] = self.scalar(op.operands[0])
         elif op.name.startswith("arith.") and not any(isinstance(r.type, ir.ShapedType) for r in op.results):
@@ -296,153 +298,6 @@ class KernelBody:
     def held_now(self, op: Any) -> list[ir.Value]:
         """What the buffers of `op` hold."""
         return [buffer.value for buffer in self.threaded(op) if buffer.value is not None]
-
-    def loop(self, op: Any, carries: Sequence[Buffer | None], inits: Sequence[ir.Value | None]) -> list[ir.Value]:
-        """A loop whose carries stand in buffers (which hold the first values) or, where None, are scalars.
-
-        Returns the last values of the scalars; the buffers hold those of the others."""
-        count = sum(carry is None for carry in carries)
-        first = [*(value for value in inits if value is not None), *self.held_now(op)]
-        emit = _for if op.name == "scf.for" else _while
-        results = emit(self, op, carries, first, count)
-        self.set_buffers(op, results[count:])
-        return results[:count]
-
-    def arrive(self, arguments: Values, carries: Sequence[Buffer | None], scalars: Values) -> None:
-        """States what the arguments of a loop's block are."""
-        left = iter(scalars)
-        for argument, carry in zip(arguments, carries, strict=True):
-            if carry is not None:
-                self._elements[argument] = of_buffer(carry)
-            elif isinstance(argument.type, ir.RankedTensorType):
-                self._elements[argument] = of_scalar(next(left), element_type_of(argument))
-            else:
-                self._scalars[argument] = next(left)
-
-    def leave(self, op: Any, yielded: Values, carries: Sequence[Buffer | None]) -> list[ir.Value]:
-        """Ends an iteration: the carries' buffers get the new values; returns all that the loop hands on."""
-        scalars = [self.scalar(value) for value, carry in zip(yielded, carries, strict=True) if carry is None]
-        written = {carry for carry in carries if carry is not None}
-        pending = []
-        for value, carry in zip(yielded, carries, strict=True):
-            if carry is None:
-                continue
-            new = self.elements(value)
-            if new.buffer is carry:
-                continue
-            # What reads a carry that is about to change is computed before; its own, where it is read at the same place, is
-            # not about to change.
-            if new.reads & (written - {carry}) or carry in new.shifted:
-                new = self.held(new)
-            pending.append((carry, new))
-        for carry, new in pending:
-            self.fill(carry, new)
-        return [*scalars, *self.held_now(op)]
-
-    def carried(self, value: ir.Value) -> tuple[Buffer | None, ir.Value | None]:
-        """A buffer with the first value of an inner loop's carry, or the scalar that it is."""
-        if isinstance(value.type, ir.RankedTensorType) and self.ctx.dims(value):
-            return self.held(self.elements(value)).buffer, None
-        return None, self.scalar(value)
-
-
-def write(value: ir.Value, target: ir.Value, indices: Values, lanes: int, buffer: Buffer) -> ir.Value:
-    """`target`, what a buffer holds, with one element or several adjacent ones replaced."""
-    if isinstance(buffer.element, ir.IntegerType) and buffer.element.width == 1:
-        stored = buffer.stored
-        value = arith.extui(stored if lanes == 1 else ir.VectorType.get([lanes], stored), value)
-    if lanes == 1:
-        return tensor.insert(value, target, list(indices))
-    rank = len(buffer.dims)
-    last = ir.AffineMapAttr.get(ir.AffineMap.get(rank, 0, [ir.AffineDimExpr.get(rank - 1)]))
-    return vector.transfer_write(target.type, value, target, list(indices), last, [True])
-
-
-def _for(body: KernelBody, op: Any, carries: Sequence[Buffer | None], first: Values, count: int) -> list[ir.Value]:
-    block = op.regions[0].blocks[0]
-    limits = [body.scalar(operand) for operand in list(op.operands)[:3]]
-
-    def one(index: ir.Value, *arguments: ir.Value) -> Values:
-        with body.inside(op, arguments[count:]):
-            counter, *others = block.arguments
-            body.bind_scalar(counter, index)
-            body.arrive(others, carries, arguments[:count])
-            return body.leave(op, body.run(block), carries)
-
-    return loop(limits[0], limits[1], first, one, step=limits[2])
-
-
-def _while(body: KernelBody, op: Any, carries: Sequence[Buffer | None], first: Values, count: int) -> list[ir.Value]:
-    blocks = [region.blocks[0] for region in op.regions]
-    # What the condition hands on is what it got: lowering control flow makes it so.
-    condition, *handed_on = terminator(blocks[0]).operands
-    if handed_on != list(blocks[0].arguments):
-        raise NotInKernelError("a condition that hands on other values")
-    types = [value.type for value in first]
-    new: Any = scf.WhileOp(types, list(first))
-    before, after = (region.blocks.append(*types) for region in new.operation.regions)
-    with ir.InsertionPoint(before), body.inside(op, before.arguments[count:]):
-        scalars = list(before.arguments)[:count]
-        body.arrive(blocks[0].arguments, carries, scalars)
-        body.run(blocks[0])
-        goes_on = body.scalar(condition)
-        scf.ConditionOp(goes_on, [*scalars, *body.held_now(op)])
-    with ir.InsertionPoint(after), body.inside(op, after.arguments[count:]):
-        body.arrive(blocks[1].arguments, carries, list(after.arguments)[:count])
-        scf.YieldOp(body.leave(op, body.run(blocks[1]), carries))
-    return list(new.operation.results)
-
-
-def _inner_loop(body: KernelBody, op: Any) -> None:
-    skipped = 3 if op.name == "scf.for" else 0
-    pairs = [body.carried(value) for value in list(op.operands)[skipped:]]
-    carries = [buffer for buffer, _ in pairs]
-    scalars = iter(body.loop(op, carries, [scalar for _, scalar in pairs]))
-    _results(body, op, carries, scalars)
-
-
-def _results(body: KernelBody, op: Any, carries: Sequence[Buffer | None], scalars: Iterator[ir.Value]) -> None:
-    for result, carry in zip(op.results, carries, strict=True):
-        if carry is not None:
-            body.define(result, of_buffer(carry))
-        elif isinstance(result.type, ir.RankedTensorType):
-            body.define(result, of_scalar(next(scalars), element_type_of(result)))
-        else:
-            body.bind_scalar(result, next(scalars))
-
-
-def _inner_if(body: KernelBody, op: Any) -> None:
-    ranked = [isinstance(result.type, ir.RankedTensorType) and bool(dims_of(result.type)) for result in op.results]
-    carries = [
-        body.new_buffer(body.ctx.dims(result), element_type_of(result)) if is_tensor else None
-        for result, is_tensor in zip(op.results, ranked, strict=True)
-    ]
-    held = body.held_now(op)
-    types = [
-        signless(element_type_of(result) if isinstance(result.type, ir.RankedTensorType) else result.type)
-        for result, is_tensor in zip(op.results, ranked, strict=True)
-        if not is_tensor
-    ]
-
-    def side(region: Any) -> Callable[[], Values]:
-        def emit() -> Values:
-            with body.inside(op, held):
-                return body.leave(op, body.run(region.blocks[0]), carries) if region.blocks else held
-
-        return emit
-
-    results = branch(
-        body.scalar(op.operands[0]), [*types, *(v.type for v in held)], side(op.regions[0]), side(op.regions[1])
-    )
-    body.set_buffers(op, results[len(types) :])
-    _results(body, op, carries, iter(results))
-
-
-_CONTROL: dict[str, Callable[[KernelBody, Any], None]] = {
-    "scf.for": _inner_loop,
-    "scf.if": _inner_if,
-    "scf.while": _inner_loop,
-}
 
 
 def _same(value: ir.Value | None, other: ir.Value | None) -> bool:

@@ -29,6 +29,7 @@ from .elements import (
 from .indexing_rules import gather_dims
 from .kernel_body import KernelBody
 from .kernel_contractions import contraction
+from .kernel_control_flow import inner_if, inner_loop
 from .kernel_reductions import reduction
 from .kernels import flag
 from .recipes import Recipe, splat
@@ -300,6 +301,9 @@ KERNEL_BODY_RULES: dict[str, BodyRule] = {
     "nimble.reshape": _reshape,
     "nimble.slice": _slice_of_values,
     "nimble.tie_shape": _same,
+    "scf.for": inner_loop,
+    "scf.if": inner_if,
+    "scf.while": inner_loop,
     "stablehlo.broadcast_in_dim": _broadcast,
     "stablehlo.concatenate": _concatenate,
     "stablehlo.constant": _constant,

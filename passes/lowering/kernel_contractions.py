@@ -24,8 +24,9 @@ from .elements import (
     lanes_for,
     of_buffer,
     row_axis,
+    write,
 )
-from .kernel_body import KernelBody, write
+from .kernel_body import KernelBody
 from .kernels import loop
 from .recipes import splat
 from .signedness import signless

@@ -9,8 +9,8 @@ from nimble_mlir.mlir import arith, ir, vector
 
 from ..symbol_table import constant_index
 from .builders import element_type_of, product
-from .elements import Elements, NotInKernelError, is_supported, lanes_for, of_buffer, of_scalar, row_axis
-from .kernel_body import KernelBody, write
+from .elements import Elements, NotInKernelError, is_supported, lanes_for, of_buffer, of_scalar, row_axis, write
+from .kernel_body import KernelBody
 from .kernels import loop
 from .recipes import splat
 from .reduction_kernels import combination
