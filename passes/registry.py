@@ -15,6 +15,7 @@ PASSES: dict[str, str] = {
     "nimble-expand-windows": "expand_windows:ExpandWindows",
     "nimble-expand-approx-top-k": "expand_approx_top_k:ExpandApproxTopK",
     "nimble-inline-calls": "inline_calls:InlineCalls",
+    "nimble-fold-constants": "fold_constants:FoldConstants",
     "nimble-simplify-loops": "simplify_loops:SimplifyLoops",
     "nimble-bind-symbols": "bind_symbols:BindSymbols",
     "nimble-infer-dims": "infer_dims:InferDims",
