@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -253,6 +256,104 @@ def test_scans_over_symbolic_lengths() -> None:
     for size in (1, 2, 13, 40):
         xs, marks = rng.normal(size=(size, 1, 24)).astype(np.float32), rng.random(size) < 0.7
         jax.tree.map(assert_agrees, module(xs, marks), jax.jit(both)(xs, marks))
+
+
+def test_max_trips_in_a_kernel() -> None:
+    """The check behind a loop that runs in a kernel."""
+    module = nm.compile(
+        lambda x: nm.while_loop(lambda c: c.sum() < 100, lambda c: c * 1.5, x, max_trips=10), (nm.spec((4,), f32),)
+    )
+    assert kernels_of(module) == 1
+    assert_agrees(module(np.full(4, 8, np.float32)), np.full(4, 27, np.float32))
+    with pytest.raises(nm.ShapeError, match="has not ended after 10 iterations"):
+        module(np.zeros(4, np.float32))
+
+
+@pytest.mark.parametrize("size", [1, 5, 16, 17, 100, 1000, 20_000])
+def test_sizes_of_the_call_choose(size: int, both_forms: nm.Module) -> None:
+    """One module holds the loop as a kernel and as a loop of the host; 20,000 elements in 16 ops are no little work."""
+    x = np.random.default_rng(size).normal(size=size).astype(np.float32)
+    for n in (0, 1, 3):
+        jax.tree.map(assert_agrees, both_forms(x, np.int32(n)), jax.jit(_sixteen_waves)(x, np.int32(n)))
+
+
+def _sixteen_waves(x: Any, n: Any) -> Any:
+    def body(i: Any, c: Any) -> Any:
+        for _ in range(16):
+            c = jnp.tanh(c[::-1] + c)
+        return c
+
+    return lax.fori_loop(0, n, body, x), x * 2
+
+
+@pytest.fixture(scope="module")
+def both_forms() -> nm.Module:
+    """The module of `test_sizes_of_the_call_choose`."""
+    (s,) = nm.dims("s")
+    module = nm.compile(_sixteen_waves, (nm.spec((s,), f32), N))
+    assert '"nimble.kernel"' in module.ir("linalg")
+    assert "scf.for" in module.ir("linalg").split("} else {")[1]
+    return module
+
+
+HOST_LOOPS = {
+    "collatz": lambda n: lax.while_loop(
+        lambda c: c[0] != 1, lambda c: (jnp.where(c[0] % 2 == 0, c[0] // 2, 3 * c[0] + 1), c[1] + 1), (n + 1, 0)
+    ),
+    "gcd": lambda n: lax.while_loop(lambda c: c[1] != 0, lambda c: (c[1], c[0] % c[1]), (n * 12 + 6, jnp.int32(84)))[0],
+    "nested": lambda n: lax.while_loop(
+        lambda c: (c[0] < n) & (c[1] < 50),
+        lambda c: (c[0] + 1, c[1] + lax.while_loop(lambda d: d * d < c[0], lambda d: d + 1, 0)),
+        (0, 0),
+    ),
+    "flag": lambda n: lax.while_loop(lambda c: ~c[1], lambda c: (c[0] + 1, c[0] * c[0] > n), (0, False)),
+}
+
+
+@pytest.mark.parametrize("name", HOST_LOOPS)
+def test_integers_stay_on_the_host(name: str) -> None:
+    """Such a loop reads what it begins with once, and runs without a dispatch."""
+    function = HOST_LOOPS[name]
+    module = nm.compile(function, (N,))
+    text = module.ir("linalg")
+    assert "nimble.kernel" not in text
+    assert text.count("tensor.extract ") == 1
+    for n in (0, 1, 6, 26, 1000):
+        jax.tree.map(assert_agrees, module(np.int32(n)), jax.jit(function)(np.int32(n)))
+
+
+def test_products_leave_the_loop() -> None:
+    """The input projection of an RNN is one product; so is that of a batch of symbolic size in a loop of the host."""
+    (s,) = nm.dims("s")
+    rng = np.random.default_rng(0)
+    w, u = (rng.normal(size=shape).astype(np.float32) * 0.2 for shape in ((6, 40), (40, 40)))
+
+    def rnn(xs):
+        def step(h, x):
+            h = jnp.tanh(jnp.maximum(x, -1.0) @ w + h @ u.T)
+            return h, h
+
+        return lax.scan(step, jnp.zeros(40), xs, reverse=True)
+
+    module = nm.compile(rnn, (nm.spec((s, 6), f32),))
+    assert kernels_of(module) == 1
+    assert module.ir("linalg").split('"nimble.kernel"')[0].count("linalg.matmul") == 1
+    for size in (1, 2, 33):
+        xs = rng.normal(size=(size, 6)).astype(np.float32)
+        jax.tree.map(assert_agrees, module(xs), jax.jit(rnn)(xs))
+
+
+@pytest.mark.parametrize(
+    ("name", "flags"), [("lstm", ["--inputs", "6", "--width", "16", "--lengths", "1", "5", "--runs", "1"]),
+                        ("newton", ["--sizes", "1", "4"])]
+)  # fmt: skip
+def test_examples(name: str, flags: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each example agrees with JAX, and says so by its exit status."""
+    path = Path(__file__).parents[3] / "examples" / f"{name}.py"
+    monkeypatch.setattr(sys, "argv", [str(path), *flags])
+    with pytest.raises(SystemExit) as status:
+        runpy.run_path(str(path), run_name="__main__")
+    assert status.value.code == 0
 
 
 SHAPES = [(), (5,), (18,), (3, 17), (1, 16)]
