@@ -10,8 +10,11 @@ from typing import Any, ClassVar
 from nimble_mlir.dialects import (
     BroadcastInDimOp,
     CastOp,
+    CompressOp,
+    CountOp,
     GatherOp,
     IotaOp,
+    NonzeroOp,
     PadOp,
     ReduceWindowOp,
     ReshapeOp,
@@ -248,9 +251,42 @@ def _window(state: _Materializer, op: Any) -> Sequence[ir.Value]:
     return list(new.operation.results)
 
 
+def _count(state: _Materializer, op: Any) -> Sequence[ir.Value]:
+    return [CountOp(op.operands[0], op.results[0].type).offsets]
+
+
+def _nonzero(state: _Materializer, op: Any) -> Sequence[ir.Value]:
+    (size,) = state.indices(op, 2)
+    return [NonzeroOp(op.operands[0], op.operands[1], size, op.results[0].type).result]
+
+
+def _compress(state: _Materializer, op: Any) -> Sequence[ir.Value]:
+    (size,) = state.indices(op, 3)
+    dimension = ir.DictAttr(op.attributes["backend_config"])["dimension"]
+    return [CompressOp(*list(op.operands)[:3], size, op.results[0].type, dimension).result]
+
+
+def _define_size(state: _Materializer, op: Any) -> Sequence[ir.Value]:
+    """The integer, read on the host, after checks of what it may be."""
+    value, *bounds = op.operands
+    what, where = op.attributes["what"].value, location_text(op.location)
+    place = f" ({where})" if where else ""
+    size = arith.index_cast(ir.IndexType.get(), tensor.extract(value, []))
+    check(arith.cmpi(_SGE, size, constant_index(0)), "size_range", f"{what}: a size is negative{place}")
+    for bound in bounds:
+        text = f"{what}: the size is above the bound that it was given{place}"
+        check(arith.cmpi(_SLE, size, bound), "size_range", text)
+    # What IREE moves before the checks does not allocate a negative size.
+    return [arith.maxsi(size, constant_index(0))]
+
+
 # Keyed by op name or custom-call target.
 _REWRITES: dict[str, Callable[[_Materializer, Any], Sequence[ir.Value]]] = {
+    "nimble.compress": _compress,
+    "nimble.count": _count,
+    "nimble.define_size": _define_size,
     "nimble.dynamic_reduce_window": _window,
+    "nimble.nonzero": _nonzero,
     "nimble.with_shape": _with_shape,
     "stablehlo.dynamic_broadcast_in_dim": _broadcast_in_dim,
     "stablehlo.dynamic_conv": _conv,

@@ -6,6 +6,7 @@ from jax.extend import source_info_util
 
 from .branches import cond, switch
 from .capture import capture
+from .data_sizes import compress, nonzero
 from .loops import fori_loop, scan, while_loop
 from .parallel import associative_scan, map_
 from .symbols import make_dims, make_spec
@@ -16,11 +17,13 @@ __all__ = [
     "TensorList",
     "associative_scan",
     "capture",
+    "compress",
     "cond",
     "fori_loop",
     "make_dims",
     "make_spec",
     "map_",
+    "nonzero",
     "scan",
     "switch",
     "while_loop",

@@ -1,0 +1,161 @@
+"""`nm.nonzero` and `nm.compress`: the elements that a mask selects, counted first and then written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import jax
+import jax.core
+import jax.numpy as jnp
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+from nimble_mlir.dialects import PARTS
+from nimble_mlir.errors import CaptureError, ShapeError
+
+from ..tracing import current
+from ..with_shape import with_shape
+from .define import Size, custom_call, define_size, no_tangents
+
+__all__ = ["compress", "nonzero", "select", "selected"]
+
+_count_p = Primitive("nimble_count")
+_nonzero_p = Primitive("nimble_nonzero")
+_compress_p = Primitive("nimble_compress")
+
+_BATCHED = "{} with another mask for each element of a batch (jax.vmap) gives rows of different sizes; use nm.Ragged or nm.map"
+
+
+def nonzero(x: Any, *, bound: int | None = None) -> Any:
+    """See `nimble_mlir.nonzero`."""
+    x = jnp.asarray(x)
+    if x.ndim == 0:
+        raise ShapeError("nm.nonzero needs an array of at least one dimension, got a scalar")
+    mask = x if x.dtype == jnp.bool_ else x != 0
+    positions = selected(mask.reshape(prod(x.shape)), "nm.nonzero", bound)
+    found = []
+    for size in reversed(x.shape[1:]):
+        # At least 1: where a dimension is empty, nothing is found and nothing divided.
+        extent = jnp.maximum(jnp.asarray(size, positions.dtype), 1)
+        found.append(positions % extent)
+        positions = positions // extent
+    return (positions, *reversed(found))
+
+
+def compress(condition: Any, x: Any, axis: int | None = None, *, bound: int | None = None) -> Any:
+    """See `nimble_mlir.compress`."""
+    x, mask = jnp.asarray(x), jnp.asarray(condition)
+    mask = mask if mask.dtype == jnp.bool_ else mask != 0
+    if axis is None:
+        if mask.ndim != 1 and mask.ndim != x.ndim:
+            raise ShapeError(f"nm.compress needs a mask of rank 1 or {x.ndim}, got rank {mask.ndim}")
+        x, mask, axis = x.reshape(prod(x.shape)), mask.reshape(prod(mask.shape)), 0
+    if mask.ndim != 1:
+        raise ShapeError(f"nm.compress along an axis needs a mask of rank 1, got rank {mask.ndim}")
+    if not -x.ndim <= axis < x.ndim:
+        raise ShapeError(f"nm.compress: axis {axis} is no axis of an array of rank {x.ndim}")
+    axis %= x.ndim
+    mask = with_shape(mask, (x.shape[axis],))
+    if current() is None:
+        return _taken(x, selected(mask, "nm.compress", bound), axis)
+    return select(x, mask, axis, "nm.compress", bound)
+
+
+def selected(mask: Any, what: str, bound: int | None = None) -> Any:
+    """The positions of a boolean vector that are true, as integers of JAX's default width."""
+    dtype = jax.dtypes.canonicalize_dtype(int)
+    if current() is None:
+        (positions,) = jnp.nonzero(mask)
+        define_size(positions.shape[0], what, bound)
+        return positions.astype(dtype)
+    flags, offsets, size = _counted(mask, what, bound)
+    return _nonzero_p.bind(flags, offsets, *_operands(size)).astype(dtype)
+
+
+def select(x: Any, mask: Any, axis: int, what: str, bound: int | None = None) -> Any:
+    """The slices of `x` along `axis` where a boolean vector is true, in a captured function."""
+    flags, offsets, size = _counted(mask, what, bound)
+    return _compress_p.bind(x, flags, offsets, *_operands(size), axis=axis)
+
+
+def _operands(size: Size) -> tuple[Any, Any]:
+    """What says the size of a result: to JAX, and in the IR."""
+    return size.witness, jnp.asarray(size.dim, jnp.int32)
+
+
+def _counted(mask: Any, what: str, bound: int | None) -> tuple[Any, Any, Size]:
+    flags = jnp.asarray(mask).astype(jnp.int8)
+    offsets = _count_p.bind(flags)
+    return flags, offsets, define_size(offsets[PARTS], what, bound)
+
+
+def _taken(x: Any, positions: Any, axis: int) -> Any:
+    return jnp.take(x, positions, axis=axis, mode="clip") if x.shape[axis] else x
+
+
+@_count_p.def_abstract_eval
+def _count_aval(flags: Any) -> Any:
+    return jax.core.ShapedArray((PARTS + 1,), jnp.int32)
+
+
+@_nonzero_p.def_abstract_eval
+def _nonzero_aval(flags: Any, offsets: Any, witness: Any, size: Any) -> Any:
+    return jax.core.ShapedArray(witness.shape[:1], jnp.int32)
+
+
+@_compress_p.def_abstract_eval
+def _compress_aval(x: Any, flags: Any, offsets: Any, witness: Any, size: Any, *, axis: int) -> Any:
+    return jax.core.ShapedArray((*x.shape[:axis], witness.shape[0], *x.shape[axis + 1 :]), x.dtype)
+
+
+def _lower(target: str) -> Any:
+    def rule(ctx: Any, *operands: Any, axis: int | None = None) -> Any:
+        types = [mlir.aval_to_ir_type(ctx.module_context, aval) for aval in ctx.avals_out]
+        if target != "nimble.count":
+            *operands, _, size = operands
+            operands = (*operands, size)
+        config = {} if axis is None else {"dimension": axis}
+        return custom_call(target, types, list(operands), config).results
+
+    return rule
+
+
+def _jvp_compress(primals: Sequence[Any], tangents: Sequence[Any], *, axis: int) -> tuple[Any, Any]:
+    result = _compress_p.bind(*primals, axis=axis)
+    tangent = tangents[0]
+    if isinstance(tangent, ad.Zero):
+        return result, ad.Zero.from_primal_value(result)
+    return result, _compress_p.bind(tangent, *primals[1:], axis=axis)
+
+
+def _transpose_compress(cotangent: Any, x: Any, *selection: Any, axis: int) -> list[Any]:
+    positions = _nonzero_p.bind(*selection)
+    index = (*(slice(None) for _ in range(axis)), positions)
+    spread = jnp.zeros(x.aval.shape, cotangent.dtype).at[index].set(cotangent, mode="drop", unique_indices=True)
+    return [spread, None, None, None, None]
+
+
+def _batch_compress(args: Sequence[Any], axes: Sequence[Any], *, axis: int) -> tuple[Any, int]:
+    if any(batched is not None for batched in axes[1:]):
+        raise CaptureError(_BATCHED.format("nm.compress"))
+    return _compress_p.bind(jnp.moveaxis(args[0], axes[0], 0), *args[1:], axis=axis + 1), 0
+
+
+def _batch_count(args: Sequence[Any], axes: Sequence[Any]) -> Any:
+    raise CaptureError(_BATCHED.format("nm.nonzero or nm.compress"))
+
+
+for _primitive, _target in (
+    (_count_p, "nimble.count"),
+    (_nonzero_p, "nimble.nonzero"),
+    (_compress_p, "nimble.compress"),
+):
+    mlir.register_lowering(_primitive, _lower(_target))
+    batching.primitive_batchers[_primitive] = _batch_count
+batching.primitive_batchers[_compress_p] = _batch_compress
+no_tangents(_count_p)
+no_tangents(_nonzero_p)
+ad.primitive_jvps[_compress_p] = _jvp_compress
+ad.primitive_transposes[_compress_p] = _transpose_compress
