@@ -16,7 +16,7 @@ from .core import (
     tensor_type,
 )
 from .kernels import Binding, BindOp, KernelOp, KernelYieldOp, UnbindOp
-from .selections import PARTS, CompressOp, CountOp, DefineSizeOp, NonzeroOp
+from .selections import PARTS, CompressOp, CountOp, DefineSizeOp, NonzeroOp, NonzeroPaddedOp
 from .shaped import BroadcastInDimOp, GatherOp, IotaOp, PadOp, ReshapeOp, SliceOp, TieShapeOp
 from .symbols import CastOp, CheckOp, ConstraintOp, SymbolOp, bounds_to_attr, symbol_info
 from .windows import DynamicReduceWindowOp, ReduceWindowOp, ScanOp, YieldOp
@@ -45,6 +45,7 @@ __all__ = [
     "KernelYieldOp",
     "Nimble",
     "NonzeroOp",
+    "NonzeroPaddedOp",
     "PadOp",
     "ReduceWindowOp",
     "ReshapeOp",

@@ -11,7 +11,7 @@ from nimble_mlir.mlir import ext, ir
 
 from .core import Nimble, VerifyError, verifier
 
-__all__ = ["PARTS", "CompressOp", "CountOp", "DefineSizeOp", "NonzeroOp"]
+__all__ = ["PARTS", "CompressOp", "CountOp", "DefineSizeOp", "NonzeroOp", "NonzeroPaddedOp"]
 
 Index = ir.IndexType
 
@@ -88,6 +88,28 @@ class NonzeroOp(Nimble.Operation, name="nonzero", traits=[ext.Pure]):
         type_ = ir.RankedTensorType(self.result.type)
         if type_.rank != 1 or type_.element_type != ir.IntegerType.get_signless(32):
             raise VerifyError(f"has a result of type {type_}, but positions are a vector of i32")
+
+
+class NonzeroPaddedOp(Nimble.Operation, name="nonzero_padded", traits=[ext.Pure]):
+    """The positions of the flags that are set, in front of a result of a fixed size, and how many flags are set: counted and
+    written at once. Nothing is said of what stands behind them; positions for which there is no room are counted only.
+
+    `%r, %count = "nimble.nonzero_padded"(%flags) : (tensor<?xi8>) -> (tensor<100xi32>, tensor<i32>)`
+    """
+
+    flags: ext.Operand[ir.RankedTensorType]
+    positions: ext.Result[ir.RankedTensorType]
+    count: ext.Result[ir.RankedTensorType]
+
+    @verifier
+    def verify_invariants(self) -> None:
+        _check_flags(self.flags)
+        i32 = ir.IntegerType.get_signless(32)
+        positions, count = (ir.RankedTensorType(value.type) for value in (self.positions, self.count))
+        if positions.rank != 1 or not positions.has_static_shape or positions.element_type != i32:
+            raise VerifyError(f"has positions of type {positions}, but they are a vector of i32 of a fixed size")
+        if count.rank != 0 or count.element_type != i32:
+            raise VerifyError(f"has a count of type {count}, which is no i32")
 
 
 class CompressOp(Nimble.Operation, name="compress", traits=[ext.Pure]):

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nimble_mlir.dialects import DefineSizeOp, SymbolOp, attr_to_dim, bounds_to_attr, opaque
-from nimble_mlir.dims import DimExpr, SymbolInfo
+from nimble_mlir.dims import Constraint, DimExpr, SymbolInfo
 from nimble_mlir.mlir import arith, ir, tensor
 
 from .base import fail
@@ -24,9 +24,10 @@ from .lowering.signedness import signless
 from .regions import precedes, statements
 from .resolve_dims import SIZE_SOURCE
 from .shape_functions import custom_call_target
-from .symbol_table import DEFINED, constant_index
+from .shape_values import ShapeValues
+from .symbol_table import DEFINED, SymbolTable, constant_index
 
-__all__ = ["READ", "SIZE_OF", "TARGET", "define_sizes", "defined_sizes", "defined_symbols"]
+__all__ = ["READ", "SIZE_OF", "TARGET", "define_sizes", "defined_sizes", "defined_symbols", "known_of_sizes", "said_of"]
 
 TARGET = "nimble.size"
 READ = "nimble.define_size"
@@ -92,11 +93,45 @@ def _read(op: Any, symbol: str, before: int) -> SymbolOp:
 
 def _replace_variable(variable: ir.Value, definitions: Sequence[SymbolOp]) -> None:
     """Each use means the definition before it; JAX computes again what it uses again."""
+    scalars = []
+    for declared in definitions:
+        with ir.InsertionPoint.after(declared.operation), declared.operation.location:
+            scalars.append(_scalar(declared, variable.type))
     for use in list(variable.uses):
         user = use.owner.operation
-        last = [declared for declared in definitions if precedes(declared.operation, user)] or definitions[:1]
-        with ir.InsertionPoint.after(last[-1].operation), user.location:
-            use.owner.operands[use.operand_number] = _scalar(last[-1], variable.type)
+        before = [index for index, declared in enumerate(definitions) if precedes(declared.operation, user)]
+        use.owner.operands[use.operand_number] = scalars[before[-1] if before else 0]
+
+
+def said_of(op: Any, values: ShapeValues) -> list[Constraint]:
+    """What holds of the symbol that `op` declares, where an integer says its size: checks let nothing else pass."""
+    size = op.operands[0].owner
+    if isinstance(size, ir.Block) or size.name != READ:
+        return []
+    symbol = DimExpr.symbol(op.attributes["symbol"].value)
+    value, *bounds = (values.get(operand) for operand in size.operands)
+    found = [] if value is None else [Constraint(symbol, "==", value[0])]
+    return found + [Constraint(bound[0], ">=", symbol) for bound in bounds if bound is not None]
+
+
+def known_of_sizes(function: Any) -> tuple[Constraint, ...]:
+    """What holds of the sizes that the function defines outside of loops and branches, at stage nimble."""
+    entry = function.entry_block
+    table = SymbolTable(function)
+    outside = {name for name, value in table.values.items() if value.owner.operation.block == entry}
+    defined = {name for name in outside if DEFINED in table.values[name].owner.attributes}
+    relations = [
+        relation
+        for relation in table.scope.constraints
+        if relation.symbols <= outside and not relation.symbols.isdisjoint(defined)
+    ]
+    for name in sorted(defined):
+        info, symbol = table.scope.info(name), DimExpr.symbol(name)
+        if info.max is not None:
+            relations.append(Constraint(DimExpr.constant(info.max), ">=", symbol))
+        if info.min > 0:
+            relations.append(Constraint(symbol, ">=", DimExpr.constant(info.min)))
+    return tuple(relations)
 
 
 def defined_sizes(value: ir.Value) -> dict[int, DimExpr]:

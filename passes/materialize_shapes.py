@@ -15,6 +15,7 @@ from nimble_mlir.dialects import (
     GatherOp,
     IotaOp,
     NonzeroOp,
+    NonzeroPaddedOp,
     PadOp,
     ReduceWindowOp,
     ReshapeOp,
@@ -260,6 +261,10 @@ def _nonzero(state: _Materializer, op: Any) -> Sequence[ir.Value]:
     return [NonzeroOp(op.operands[0], op.operands[1], size, op.results[0].type).result]
 
 
+def _nonzero_padded(state: _Materializer, op: Any) -> Sequence[ir.Value]:
+    return list(NonzeroPaddedOp(op.operands[0], *(result.type for result in op.results)).operation.results)
+
+
 def _compress(state: _Materializer, op: Any) -> Sequence[ir.Value]:
     (size,) = state.indices(op, 3)
     dimension = ir.DictAttr(op.attributes["backend_config"])["dimension"]
@@ -274,7 +279,9 @@ def _define_size(state: _Materializer, op: Any) -> Sequence[ir.Value]:
     size = arith.index_cast(ir.IndexType.get(), tensor.extract(value, []))
     check(arith.cmpi(_SGE, size, constant_index(0)), "size_range", f"{what}: a size is negative{place}")
     for bound in bounds:
-        text = f"{what}: the size is above the bound that it was given{place}"
+        known = state.values.get(bound)
+        limit = f"its bound of {known[0]}" if known is not None else "its bound"
+        text = f"{what}: the size is above {limit}{place}"
         check(arith.cmpi(_SLE, size, bound), "size_range", text)
     # What IREE moves before the checks does not allocate a negative size.
     return [arith.maxsi(size, constant_index(0))]
@@ -287,6 +294,7 @@ _REWRITES: dict[str, Callable[[_Materializer, Any], Sequence[ir.Value]]] = {
     "nimble.define_size": _define_size,
     "nimble.dynamic_reduce_window": _window,
     "nimble.nonzero": _nonzero,
+    "nimble.nonzero_padded": _nonzero_padded,
     "nimble.with_shape": _with_shape,
     "stablehlo.dynamic_broadcast_in_dim": _broadcast_in_dim,
     "stablehlo.dynamic_conv": _conv,

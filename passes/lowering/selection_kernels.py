@@ -78,6 +78,37 @@ def nonzero(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     return parts_kernel(ctx, [flags, offsets], outputs, constant_index(PARTS), _part_size(size), one_part)
 
 
+@lowering("nimble.nonzero_padded")
+def nonzero_padded(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
+    """One workgroup that writes as far as there is room, and counts on."""
+    flags, positions = op.operands[0], op.results[0]
+    size, room = (ctx.sizes.value(ctx.dims(value)[0]) for value in (flags, positions))
+    i32, index = ir.IntegerType.get_signless(32), ir.IndexType.get()
+    zero, one = constant_index(0), constant_index(1)
+
+    def body(_: ir.Value, inputs: list[ir.Value], outputs: list[ir.Value]) -> Values:
+        (flags,) = inputs
+        into, count = outputs
+
+        def flagged(at: ir.Value) -> ir.Value:
+            return arith.index_castui(index, read(flags, [at]))
+
+        at, to, into = repeat(
+            [zero, zero, into],
+            lambda at, to, _: arith.andi(arith.cmpi(_ULT, to, room), arith.cmpi(_ULT, at, size)),
+            lambda at, to, into: [
+                arith.addi(at, one),
+                arith.addi(to, flagged(at)),
+                write(arith.index_cast(i32, at), into, [to]),
+            ],
+        )
+        (total,) = loop(at, size, [to], lambda at, total: [arith.addi(total, flagged(at))])
+        return [into, write(arith.index_cast(i32, total), count, [])]
+
+    empty = [ctx.empty(ctx.dims(value), i32) for value in op.results]
+    return kernel(ctx, [flags], empty, body)
+
+
 @lowering("nimble.compress")
 def compress(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     """The flagged slices along one dimension: elements one by one, or whole runs where other dimensions follow."""

@@ -23,6 +23,12 @@ def nonzero(ctx: ShapeContext) -> Sequence[Dims]:
     return [(_selected(ctx, 0),)]
 
 
+@shape_function("custom_call:nimble.nonzero_padded", mode=Mode.UPPER_BOUND)
+def nonzero_padded(ctx: ShapeContext) -> Sequence[Dims]:
+    """The bound, which the type of the result says, and the true number."""
+    return [ctx.result_dims(), ()]
+
+
 @shape_function("custom_call:nimble.compress", mode=Mode.DATA_DEPENDENT)
 def compress(ctx: ShapeContext) -> Sequence[Dims]:
     """The operand's dims, with as many along `dimension` as flags are set."""

@@ -19,6 +19,7 @@ from nimble_mlir.errors import CompileError
 from nimble_mlir.mlir import ir
 from nimble_mlir.passes.base import entry_functions
 from nimble_mlir.passes.buffers import updated_arguments, work_estimate
+from nimble_mlir.passes.defined_sizes import known_of_sizes
 from nimble_mlir.passes.pipeline import Instrumentation, run_default
 from nimble_mlir.passes.program import Program
 from nimble_mlir.passes.signature import entry_point
@@ -48,7 +49,9 @@ def compile_program(program: Program, target: str, options: CompileOptions) -> M
     def reached(stage: str, module: ir.Module) -> None:
         if stage == "nimble":
             for function in entry_functions(module):
-                program.entries.setdefault(function.name.value, entry_point(function))
+                name = function.name.value
+                program.entries.setdefault(name, entry_point(function))
+                program.entries[name] = replace(program.entries[name], known=known_of_sizes(function))
         if stage == "shapes":
             for function in entry_functions(module):
                 entry = program.entries[function.name.value]

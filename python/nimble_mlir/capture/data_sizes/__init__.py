@@ -4,6 +4,23 @@ Run eagerly they are plain JAX. Captured, `define.py` turns an integer into a si
 selects; the others are made of these two and ordinary JAX ops.
 """
 
+from .orders import non_max_suppression, top_k, unique
+from .ranges import arange, full, repeat, reshape, zeros
 from .selections import compress, nonzero
+from .slices import concatenate, slice_, split
 
-__all__ = ["compress", "nonzero"]
+__all__ = [
+    "arange",
+    "compress",
+    "concatenate",
+    "full",
+    "non_max_suppression",
+    "nonzero",
+    "repeat",
+    "reshape",
+    "slice_",
+    "split",
+    "top_k",
+    "unique",
+    "zeros",
+]

@@ -41,6 +41,12 @@ class Size:
     dim: Any
     witness: Any = None
 
+    @property
+    def operands(self) -> tuple[Any, Any]:
+        """What says the size to a primitive of ours: to JAX (`witness`), and in the IR (an integer)."""
+        scalar = jnp.asarray(self.dim, jnp.int32)
+        return jnp.zeros((self.dim, 0), jnp.int32) if self.witness is None else self.witness, scalar
+
     def tie(self, value: Any) -> Any:
         """`value`, for which the size is defined: what JAX computes again for gradients defines it again."""
         return value if self.witness is None else _tie_p.bind(value, self.witness)
@@ -61,8 +67,11 @@ def define_size(value: Any, what: str, bound: Any = None) -> Size:
     tracing = current()
     if tracing is None:
         raise CaptureError(f"{what} with a size that is traced needs nm.compile; jax.jit compiles fixed sizes only")
-    # What does not fit in 32 bits is above every size.
-    value = jnp.minimum(value, jnp.iinfo(jnp.int32).max).astype(jnp.int32)
+    if jnp.iinfo(value.dtype).max > jnp.iinfo(jnp.int32).max:
+        # What does not fit in 32 bits is above, or below, every size.
+        low = max(-1, jnp.iinfo(value.dtype).min)
+        value = jnp.clip(value, low, jnp.iinfo(jnp.int32).max)
+    value = value.astype(jnp.int32)
     bounds = [] if bound is None else [jnp.asarray(bound, jnp.int32)]
     symbol = tracing.fresh()
     witness = _size_p.bind(value, *bounds, shape=(symbol, 0), sizes=((str(symbol), ()),), what=what)
@@ -78,7 +87,7 @@ def _known(value: Any, what: str, bound: Any) -> int:
     if size < 0:
         raise ShapeError(f"{what}: a size is negative: {size}")
     if isinstance(bound, int) and size > bound:
-        raise ShapeError(f"{what}: the size {size} is above the bound that it was given, {bound}")
+        raise ShapeError(f"{what}: the size {size} is above its bound of {bound}")
     return size
 
 
@@ -102,11 +111,11 @@ def custom_call(
 
 
 def no_tangents(primitive: Any) -> None:
-    """Registers the derivative of a primitive with one result of integers: there is none."""
+    """Registers the derivative of a primitive whose results are integers: there is none."""
 
     def jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
-        result = primitive.bind(*primals, **params)
-        return result, ad.Zero.from_primal_value(result)
+        results = primitive.bind(*primals, **params)
+        return results, jax.tree_util.tree_map(ad.Zero.from_primal_value, results)
 
     ad.primitive_jvps[primitive] = jvp
 

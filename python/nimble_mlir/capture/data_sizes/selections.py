@@ -15,15 +15,19 @@ from jax.interpreters import ad, batching, mlir
 from nimble_mlir.dialects import PARTS
 from nimble_mlir.errors import CaptureError, ShapeError
 
+from ..symbols import is_symbolic
 from ..tracing import current
 from ..with_shape import with_shape
 from .define import Size, custom_call, define_size, no_tangents
+from .slices import sliced
 
 __all__ = ["compress", "nonzero", "select", "selected"]
 
 _count_p = Primitive("nimble_count")
 _nonzero_p = Primitive("nimble_nonzero")
 _compress_p = Primitive("nimble_compress")
+_padded_p = Primitive("nimble_nonzero_padded")
+_padded_p.multiple_results = True
 
 _BATCHED = "{} with another mask for each element of a batch (jax.vmap) gives rows of different sizes; use nm.Ragged or nm.map"
 
@@ -70,19 +74,25 @@ def selected(mask: Any, what: str, bound: int | None = None) -> Any:
         (positions,) = jnp.nonzero(mask)
         define_size(positions.shape[0], what, bound)
         return positions.astype(dtype)
+    if bound is not None:
+        return _within(mask, what, bound).astype(dtype)
     flags, offsets, size = _counted(mask, what, bound)
-    return _nonzero_p.bind(flags, offsets, *_operands(size)).astype(dtype)
+    return _nonzero_p.bind(flags, offsets, *size.operands).astype(dtype)
+
+
+def _within(mask: Any, what: str, bound: int) -> Any:
+    """In the upper-bound mode: the positions are written into an array of the bound as they are counted, and what is there
+    is cut off it afterwards."""
+    positions, count = _padded_p.bind(jnp.asarray(mask).astype(jnp.int8), bound=bound)
+    return sliced(positions, 0, define_size(count, what, bound), 0)
 
 
 def select(x: Any, mask: Any, axis: int, what: str, bound: int | None = None) -> Any:
     """The slices of `x` along `axis` where a boolean vector is true, in a captured function."""
+    if bound is not None:
+        return _taken(x, _within(mask, what, bound), axis)
     flags, offsets, size = _counted(mask, what, bound)
-    return _compress_p.bind(x, flags, offsets, *_operands(size), axis=axis)
-
-
-def _operands(size: Size) -> tuple[Any, Any]:
-    """What says the size of a result: to JAX, and in the IR."""
-    return size.witness, jnp.asarray(size.dim, jnp.int32)
+    return _compress_p.bind(x, flags, offsets, *size.operands, axis=axis)
 
 
 def _counted(mask: Any, what: str, bound: int | None) -> tuple[Any, Any, Size]:
@@ -92,7 +102,8 @@ def _counted(mask: Any, what: str, bound: int | None) -> tuple[Any, Any, Size]:
 
 
 def _taken(x: Any, positions: Any, axis: int) -> Any:
-    return jnp.take(x, positions, axis=axis, mode="clip") if x.shape[axis] else x
+    empty = not is_symbolic(x.shape[axis]) and x.shape[axis] == 0
+    return x if empty else jnp.take(x, positions, axis=axis, mode="clip")
 
 
 @_count_p.def_abstract_eval
@@ -105,15 +116,20 @@ def _nonzero_aval(flags: Any, offsets: Any, witness: Any, size: Any) -> Any:
     return jax.core.ShapedArray(witness.shape[:1], jnp.int32)
 
 
+@_padded_p.def_abstract_eval
+def _padded_aval(flags: Any, *, bound: int) -> Any:
+    return [jax.core.ShapedArray((bound,), jnp.int32), jax.core.ShapedArray((), jnp.int32)]
+
+
 @_compress_p.def_abstract_eval
 def _compress_aval(x: Any, flags: Any, offsets: Any, witness: Any, size: Any, *, axis: int) -> Any:
     return jax.core.ShapedArray((*x.shape[:axis], witness.shape[0], *x.shape[axis + 1 :]), x.dtype)
 
 
 def _lower(target: str) -> Any:
-    def rule(ctx: Any, *operands: Any, axis: int | None = None) -> Any:
+    def rule(ctx: Any, *operands: Any, axis: int | None = None, bound: int | None = None) -> Any:
         types = [mlir.aval_to_ir_type(ctx.module_context, aval) for aval in ctx.avals_out]
-        if target != "nimble.count":
+        if len(operands) > 1:
             *operands, _, size = operands
             operands = (*operands, size)
         config = {} if axis is None else {"dimension": axis}
@@ -151,11 +167,13 @@ for _primitive, _target in (
     (_count_p, "nimble.count"),
     (_nonzero_p, "nimble.nonzero"),
     (_compress_p, "nimble.compress"),
+    (_padded_p, "nimble.nonzero_padded"),
 ):
     mlir.register_lowering(_primitive, _lower(_target))
     batching.primitive_batchers[_primitive] = _batch_count
 batching.primitive_batchers[_compress_p] = _batch_compress
 no_tangents(_count_p)
 no_tangents(_nonzero_p)
+no_tangents(_padded_p)
 ad.primitive_jvps[_compress_p] = _jvp_compress
 ad.primitive_transposes[_compress_p] = _transpose_compress
