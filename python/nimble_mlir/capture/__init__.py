@@ -7,12 +7,14 @@ from jax.extend import source_info_util
 from .branches import cond, switch
 from .capture import capture
 from .data_sizes import (
+    Ragged,
     arange,
     compress,
     concatenate,
     full,
     non_max_suppression,
     nonzero,
+    ragged_attention,
     repeat,
     reshape,
     slice_,
@@ -28,6 +30,7 @@ from .tensor_list import TensorList
 from .with_shape import with_shape
 
 __all__ = [
+    "Ragged",
     "TensorList",
     "arange",
     "associative_scan",
@@ -42,6 +45,7 @@ __all__ = [
     "map_",
     "non_max_suppression",
     "nonzero",
+    "ragged_attention",
     "repeat",
     "reshape",
     "scan",

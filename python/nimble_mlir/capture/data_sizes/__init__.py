@@ -5,17 +5,21 @@ selects; the others are made of these two and ordinary JAX ops.
 """
 
 from .orders import non_max_suppression, top_k, unique
+from .attention import ragged_attention
+from .ragged import Ragged
 from .ranges import arange, full, repeat, reshape, zeros
 from .selections import compress, nonzero
 from .slices import concatenate, slice_, split
 
 __all__ = [
+    "Ragged",
     "arange",
     "compress",
     "concatenate",
     "full",
     "non_max_suppression",
     "nonzero",
+    "ragged_attention",
     "repeat",
     "reshape",
     "slice_",

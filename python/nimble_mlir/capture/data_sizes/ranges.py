@@ -20,7 +20,8 @@ from nimble_mlir.errors import CaptureError, ShapeError
 from ..bodies import type_text
 from ..checks import ensure
 from ..symbols import is_symbolic
-from .define import Size, define_size
+from ..with_shape import with_shape
+from .define import define_size
 from .slices import axis_of
 
 __all__ = ["arange", "full", "repeat", "reshape", "zeros"]
@@ -83,16 +84,13 @@ def _entries(shape: Any) -> list[Any]:
 def reshape(x: Any, shape: Any, *, bound: int | None = None) -> Any:
     """See `nimble_mlir.reshape`."""
     x, entries = jnp.asarray(x), _entries(shape)
-    if not any(isinstance(entry, jax.core.Tracer) for entry in entries):
-        return x.reshape(entries)
-    free = [index for index, entry in enumerate(entries) if isinstance(entry, int) and entry == -1]
+    free = [index for index, entry in enumerate(entries) if not isinstance(entry, jax.core.Tracer) and not is_symbolic(entry) and entry == -1]
     if len(free) > 1:
         raise ShapeError(f"nm.reshape can find one size only, but {len(free)} are -1")
-    sizes = [Size(entry) if is_symbolic(entry) else None for entry in entries]
-    for index, entry in enumerate(entries):
-        if index not in free and sizes[index] is None:
-            sizes[index] = define_size(entry, "nm.reshape", bound)
+    sizes = [None if index in free else define_size(entry, "nm.reshape", bound) for index, entry in enumerate(entries)]
     known = [size for size in sizes if size is not None]
+    if all(size.witness is None for size in known):
+        return _reshaped(x, [-1 if size is None else size.dim for size in sizes])
     if free:
         # Where the others are empty, the one that is left is 0, too: as many elements, and nothing divided by 0.
         others = prod((jnp.asarray(size.dim, jnp.int32) for size in known), start=jnp.int32(1))
@@ -107,6 +105,13 @@ def reshape(x: Any, shape: Any, *, bound: int | None = None) -> Any:
     return result
 
 
+def _reshaped(x: Any, shape: Sequence[Any]) -> Any:
+    try:
+        return x.reshape(shape)
+    except (TypeError, ZeroDivisionError) as error:
+        raise ShapeError(f"nm.reshape: {x.shape} has not as many elements as {tuple(shape)}") from error
+
+
 def repeat(x: Any, counts: Any, axis: int | None = None, *, bound: int | None = None) -> Any:
     """See `nimble_mlir.repeat`."""
     x, counts = jnp.asarray(x), jnp.asarray(counts)
@@ -117,10 +122,13 @@ def repeat(x: Any, counts: Any, axis: int | None = None, *, bound: int | None = 
     axis = axis_of(x, axis, "nm.repeat")
     length = x.shape[axis]
     if counts.ndim == 0 or counts.shape == (1,):
-        counts = jnp.broadcast_to(counts, (length,))
-    if counts.shape != (length,):
-        raise ShapeError(f"nm.repeat needs a count for each of {length}, got {counts.shape[0]}")
-    return jnp.take(x, repeated(counts, "nm.repeat", bound), axis=axis, mode="clip")
+        count = define_size(counts.reshape(()), "nm.repeat")
+        size = define_size(jnp.asarray(length, jnp.int32) * jnp.asarray(count.dim, jnp.int32), "nm.repeat", bound)
+        every = jnp.maximum(jnp.asarray(count.dim, jnp.int32), 1)
+        positions = size.tie(count.tie(lax.iota(jnp.int32, size.dim) // every))
+    else:
+        positions = repeated(with_shape(counts, (length,)), "nm.repeat", bound)
+    return jnp.take(x, positions, axis=axis, mode="clip")
 
 
 def repeated(counts: Any, what: str, bound: int | None = None) -> Any:
