@@ -28,6 +28,7 @@ def ragged_attention(q: Ragged, k: Ragged, v: Ragged, *, causal: bool = False, s
         raise ShapeError(
             f"nm.ragged_attention needs as many rows of q, k and v, got {q.num_rows}, {k.num_rows}, {v.num_rows}"
         )
+    q, k, v = q.checked(), k.checked(), v.checked()
     scale = shapes[0][1] ** -0.5 if scale is None else scale
 
     def step(index: Any, made: Any) -> Any:

@@ -88,13 +88,17 @@ class Ragged:
     @property
     def row_splits(self) -> Any:
         """Where each row begins, and the end of the last one: int32 [rows + 1]."""
-        if not self._checked:
-            splits = self._splits.astype(_i32)
-            ends = (splits[0] == 0) & (splits[-1] == jnp.asarray(self._values.shape[0], _i32))
-            ascending = (splits[1:] >= splits[:-1]).all()
-            message = "nm.Ragged: row_splits do not begin with 0, ascend, and end with the number of values"
-            self._splits, self._checked = ensure(ends & ascending, message, splits), True
-        return self._splits
+        return self.checked()._splits
+
+    def checked(self) -> Ragged:
+        """The same batch, whose row splits have been checked: so that no method checks them again."""
+        if self._checked:
+            return self
+        splits = self._splits.astype(_i32)
+        ends = (splits[0] == 0) & (splits[-1] == jnp.asarray(self._values.shape[0], _i32))
+        ascending = (splits[1:] >= splits[:-1]).all()
+        message = "nm.Ragged: row_splits do not begin with 0, ascend, and end with the number of values"
+        return Ragged._made(self._values, ensure(ends & ascending, message, splits))
 
     @property
     def num_rows(self) -> Any:
@@ -104,7 +108,8 @@ class Ragged:
     @property
     def lengths(self) -> Any:
         """The length of each row, int32 [rows]."""
-        return self.row_splits[1:] - self.row_splits[:-1]
+        splits = self.row_splits
+        return splits[1:] - splits[:-1]
 
     @property
     def row_ids(self) -> Any:
@@ -133,11 +138,11 @@ class Ragged:
 
     def map(self, f: Callable[[Any], Any]) -> Ragged:
         """The batch of `f(row)`, of any length each, one row after the other."""
-        spec = self._row_result(f)
+        rows, spec = self.checked(), self._row_result(f)
 
         def step(index: Any, made: Any) -> Any:
             values, lengths = made
-            row = f(self[index])
+            row = f(rows[index])
             return jnp.concatenate([values, row]), jnp.concatenate([lengths, jnp.asarray(row.shape[0], _i32)[None]])
 
         empty = (jnp.zeros((0, *spec.shape[1:]), spec.dtype), jnp.zeros((0,), _i32))
@@ -146,11 +151,12 @@ class Ragged:
 
     def reduce(self, f: Callable[[Any], Any]) -> Any:
         """`f(row)` of each row stacked, [rows, …]: its shape is the same for all rows."""
+        rows = self.checked()
         if current() is None:
-            made = [f(self[index]) for index in range(self.num_rows)]
+            made = [f(row) for row in rows.rows()]
             spec = self._row_result(f)
             return jnp.stack(made) if made else jnp.zeros((0, *spec.shape), spec.dtype)
-        return lax.map(lambda index: f(self[index]), jnp.arange(self.num_rows, dtype=_i32))
+        return lax.map(lambda index: f(rows[index]), jnp.arange(self.num_rows, dtype=_i32))
 
     def sum(self) -> Any:
         """The sum of each row, [rows, …]; 0 for an empty one."""
@@ -158,7 +164,8 @@ class Ragged:
 
     def mean(self) -> Any:
         """The mean of each row, [rows, …]; NaN for an empty one."""
-        return self.sum() / _widened(self.lengths, self._values.ndim)
+        rows = self.checked()
+        return rows.sum() / _widened(rows.lengths, self._values.ndim)
 
     def max(self) -> Any:
         """The maximum of each row, [rows, …]; the smallest number for an empty one."""
@@ -170,10 +177,11 @@ class Ragged:
 
     def softmax(self) -> Ragged:
         """The softmax along each row."""
-        ids = self.row_ids
-        powers = jnp.exp(self._values - jnp.take(self.max(), ids, axis=0, mode="clip"))
+        rows = self.checked()
+        ids = rows.row_ids
+        powers = jnp.exp(self._values - jnp.take(rows.max(), ids, axis=0, mode="clip"))
         sums = jax.ops.segment_sum(powers, ids, self.num_rows, indices_are_sorted=True)
-        return self.with_values(powers / jnp.take(sums, ids, axis=0, mode="clip"))
+        return rows.with_values(powers / jnp.take(sums, ids, axis=0, mode="clip"))
 
     def matmul(self, other: Any) -> Ragged:
         """Each row [length, d] times a matrix: one [d, e] for all, or one of [rows, d, e] for each."""
@@ -182,13 +190,15 @@ class Ragged:
             return self.with_values(self._values @ other)
         if other.ndim != 3:
             raise ShapeError(f"nm.Ragged.matmul needs a matrix, or one for each row, got an array of rank {other.ndim}")
+        rows = self.checked()
+
         def step(index: Any, made: Any) -> Any:
-            product = self[index] @ lax.dynamic_index_in_dim(other, index, keepdims=False)
+            product = rows[index] @ lax.dynamic_index_in_dim(other, index, keepdims=False)
             return jnp.concatenate([made, product])
 
         dtype = jnp.result_type(self._values, other)
         made = fori_loop(0, self._count(), step, jnp.zeros((0, other.shape[2]), dtype))
-        return self.with_values(made)
+        return rows.with_values(made)
 
     def __matmul__(self, other: Any) -> Ragged:
         return self.matmul(other)
@@ -237,7 +247,8 @@ class Ragged:
 
         `size` is that of the longest row where none is given; a row above it is a ShapeError.
         """
-        splits, lengths = self.row_splits, self.lengths
+        splits = self.row_splits
+        lengths = splits[1:] - splits[:-1]
         longest = lengths.max(initial=0)
         values = self._values
         if size is None:
@@ -262,6 +273,8 @@ class Ragged:
         return int(self.num_rows)
 
     def __repr__(self) -> str:
+        if not hasattr(self._values, "dtype"):  # a pytree of something else, such as shapes
+            return f"Ragged(values={self._values}, row_splits={self._splits})"
         shape = ", ".join(["?", *map(str, self._values.shape[1:])])
         return f"Ragged({self.dtype}[{self.num_rows}, {shape}])"
 
@@ -271,8 +284,9 @@ class Ragged:
     def _row_result(self, f: Callable[[Any], Any]) -> Any:
         """What `f` makes of a row."""
         tracing = current()
-        length = 1 if tracing is None else tracing.fresh()
-        return jax.eval_shape(f, jax.ShapeDtypeStruct((length, *self._values.shape[1:]), self.dtype))
+        if tracing is None:
+            return f(jnp.zeros((1, *self._values.shape[1:]), self.dtype))
+        return jax.eval_shape(f, jax.ShapeDtypeStruct((tracing.fresh(), *self._values.shape[1:]), self.dtype))
 
     def tree_flatten_with_keys(self) -> tuple[Any, Any]:
         """For JAX: values and row splits, which are checked again."""
