@@ -19,16 +19,22 @@ Index = ir.IndexType
 PARTS = 64
 
 
+def _is_integer(type_: ir.RankedTensorType, width: int) -> bool:
+    # Types are made in a context, and a verifier runs in none.
+    element = type_.element_type
+    return isinstance(element, ir.IntegerType) and element.is_signless and element.width == width
+
+
 def _check_flags(value: ir.Value) -> None:
     type_ = ir.RankedTensorType(value.type)
-    if type_.rank != 1 or type_.element_type != ir.IntegerType.get_signless(8):
+    if type_.rank != 1 or not _is_integer(type_, 8):
         raise VerifyError(f"has flags of type {type_}, but they are a vector of i8")
 
 
 def _check_offsets(value: ir.Value) -> None:
-    expected = ir.RankedTensorType.get([PARTS + 1], ir.IntegerType.get_signless(32))
-    if value.type != expected:
-        raise VerifyError(f"has offsets of type {value.type}, but they are {expected}")
+    type_ = ir.RankedTensorType(value.type)
+    if list(type_.shape) != [PARTS + 1] or not _is_integer(type_, 32):
+        raise VerifyError(f"has offsets of type {type_}, but they are tensor<{PARTS + 1}xi32>")
 
 
 class DefineSizeOp(Nimble.Operation, name="define_size"):
@@ -86,7 +92,7 @@ class NonzeroOp(Nimble.Operation, name="nonzero", traits=[ext.Pure]):
         _check_flags(self.flags)
         _check_offsets(self.offsets)
         type_ = ir.RankedTensorType(self.result.type)
-        if type_.rank != 1 or type_.element_type != ir.IntegerType.get_signless(32):
+        if type_.rank != 1 or not _is_integer(type_, 32):
             raise VerifyError(f"has a result of type {type_}, but positions are a vector of i32")
 
 
@@ -104,11 +110,10 @@ class NonzeroPaddedOp(Nimble.Operation, name="nonzero_padded", traits=[ext.Pure]
     @verifier
     def verify_invariants(self) -> None:
         _check_flags(self.flags)
-        i32 = ir.IntegerType.get_signless(32)
         positions, count = (ir.RankedTensorType(value.type) for value in (self.positions, self.count))
-        if positions.rank != 1 or not positions.has_static_shape or positions.element_type != i32:
+        if positions.rank != 1 or not positions.has_static_shape or not _is_integer(positions, 32):
             raise VerifyError(f"has positions of type {positions}, but they are a vector of i32 of a fixed size")
-        if count.rank != 0 or count.element_type != i32:
+        if count.rank != 0 or not _is_integer(count, 32):
             raise VerifyError(f"has a count of type {count}, which is no i32")
 
 

@@ -75,14 +75,14 @@ class _Materializer:
             operations.remove(op)
             lower_assertion(op, self.values, self.builder)
         for op in operations:
-            rewrite = _REWRITES.get(custom_call_target(op) or op.name)
+            rewrite = _rewrite_of(op)
             if rewrite is not None:
                 with ir.InsertionPoint(op), op.location:
                     results = rewrite(self, op)
                 for before, after in zip(op.results, results, strict=True):
                     before.replace_all_uses_with(after)
         for op in reversed(operations):
-            if op.name in _SHAPE_ARITHMETIC or op.name in _REWRITES or custom_call_target(op) in _REWRITES:
+            if op.name in _SHAPE_ARITHMETIC or _rewrite_of(op) is not None:
                 self._replace_size(op)
                 if not any(True for result in op.results for _ in result.uses):
                     op.erase()
@@ -125,6 +125,11 @@ class _Materializer:
             scalars = [reinterpret(arith.index_cast(signless(element), index), element) for index in indices]
             replacement = tensor.from_elements(result.type, scalars)
         result.replace_all_uses_except(replacement, replacement.owner.operation)
+
+
+def _rewrite_of(op: Any) -> Callable[[_Materializer, Any], Sequence[ir.Value]] | None:
+    target = custom_call_target(op)
+    return _REWRITES.get(op.name if target is None else f"custom_call:{target}")
 
 
 def _dims(value: ir.Value) -> tuple[DimExpr, ...]:
@@ -287,15 +292,15 @@ def _define_size(state: _Materializer, op: Any) -> Sequence[ir.Value]:
     return [arith.maxsi(size, constant_index(0))]
 
 
-# Keyed by op name or custom-call target.
+# Op name, or `custom_call:<target>` → rewrite.
 _REWRITES: dict[str, Callable[[_Materializer, Any], Sequence[ir.Value]]] = {
-    "nimble.compress": _compress,
-    "nimble.count": _count,
+    "custom_call:nimble.compress": _compress,
+    "custom_call:nimble.count": _count,
     "nimble.define_size": _define_size,
     "nimble.dynamic_reduce_window": _window,
-    "nimble.nonzero": _nonzero,
-    "nimble.nonzero_padded": _nonzero_padded,
-    "nimble.with_shape": _with_shape,
+    "custom_call:nimble.nonzero": _nonzero,
+    "custom_call:nimble.nonzero_padded": _nonzero_padded,
+    "custom_call:nimble.with_shape": _with_shape,
     "stablehlo.dynamic_broadcast_in_dim": _broadcast_in_dim,
     "stablehlo.dynamic_conv": _conv,
     "stablehlo.dynamic_gather": _gather,

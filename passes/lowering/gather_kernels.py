@@ -19,7 +19,7 @@ from .row_kernels import parts_kernel, row_indices
 from .slice_rules import to_index
 from .vectors import along, lanes_of, read_lanes, write_lanes
 
-__all__ = ["Fill", "GatherDims", "gather_kernel", "copy_run"]
+__all__ = ["Fill", "GatherDims", "copy_run", "gather_kernel"]
 
 Values = Sequence[ir.Value]
 

@@ -112,8 +112,8 @@ def _trace_once(
 # does not stay: part of JAX's message → advice.
 _DEFINED = re.compile(r"\b_n\d+\b")
 _OF_SIZES = {
-    "carry input": "A result of the scan body has a size that differs per step; use nm.Ragged or nm.TensorList. A carry whose "
-    "size changes needs nm.scan, nm.while_loop or nm.fori_loop.",
+    "carry input": "A result of the scan body has a size that differs per step; use nm.Ragged or nm.TensorList. "
+    "A carry whose size changes needs nm.scan, nm.while_loop or nm.fori_loop.",
     "branches must have equal output types": "Results whose size differs by branch need nm.cond or nm.switch.",
 }
 

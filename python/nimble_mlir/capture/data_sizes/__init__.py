@@ -4,8 +4,8 @@ Run eagerly they are plain JAX. Captured, `define.py` turns an integer into a si
 selects; the others are made of these two and ordinary JAX ops.
 """
 
-from .orders import non_max_suppression, top_k, unique
 from .attention import ragged_attention
+from .orders import non_max_suppression, top_k, unique
 from .ragged import Ragged
 from .ranges import arange, full, repeat, reshape, zeros
 from .selections import compress, nonzero

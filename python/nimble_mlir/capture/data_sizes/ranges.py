@@ -84,7 +84,11 @@ def _entries(shape: Any) -> list[Any]:
 def reshape(x: Any, shape: Any, *, bound: int | None = None) -> Any:
     """See `nimble_mlir.reshape`."""
     x, entries = jnp.asarray(x), _entries(shape)
-    free = [index for index, entry in enumerate(entries) if not isinstance(entry, jax.core.Tracer) and not is_symbolic(entry) and entry == -1]
+    free = [
+        index
+        for index, entry in enumerate(entries)
+        if not isinstance(entry, jax.core.Tracer) and not is_symbolic(entry) and entry == -1
+    ]
     if len(free) > 1:
         raise ShapeError(f"nm.reshape can find one size only, but {len(free)} are -1")
     sizes = [None if index in free else define_size(entry, "nm.reshape", bound) for index, entry in enumerate(entries)]

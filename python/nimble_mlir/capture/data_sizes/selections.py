@@ -29,7 +29,9 @@ _compress_p = Primitive("nimble_compress")
 _padded_p = Primitive("nimble_nonzero_padded")
 _padded_p.multiple_results = True
 
-_BATCHED = "{} with another mask for each element of a batch (jax.vmap) gives rows of different sizes; use nm.Ragged or nm.map"
+_BATCHED = (
+    "{} with another mask for each element of a batch (jax.vmap) gives rows of different sizes; use nm.Ragged or nm.map"
+)
 
 
 def nonzero(x: Any, *, bound: int | None = None) -> Any:
@@ -53,7 +55,7 @@ def compress(condition: Any, x: Any, axis: int | None = None, *, bound: int | No
     x, mask = jnp.asarray(x), jnp.asarray(condition)
     mask = mask if mask.dtype == jnp.bool_ else mask != 0
     if axis is None:
-        if mask.ndim != 1 and mask.ndim != x.ndim:
+        if mask.ndim not in (1, x.ndim):
             raise ShapeError(f"nm.compress needs a mask of rank 1 or {x.ndim}, got rank {mask.ndim}")
         x, mask, axis = x.reshape(prod(x.shape)), mask.reshape(prod(mask.shape)), 0
     if mask.ndim != 1:

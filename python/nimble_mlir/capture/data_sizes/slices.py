@@ -115,9 +115,7 @@ def _lower(ctx: Any, x: Any, start: Any, witness: Any, size: Any, *, axis: int) 
         else:
             starts.append(constant(0))
             limits.append(vector(stablehlo.get_dimension_size(x, other)))
-    operands = [
-        stablehlo.concatenate(part, 0) for part in (starts, limits, [constant(1)] * len(starts))
-    ]
+    operands = [stablehlo.concatenate(part, 0) for part in (starts, limits, [constant(1)] * len(starts))]
     type_ = mlir.aval_to_ir_type(ctx.module_context, ctx.avals_out[0])
     return stablehlo.RealDynamicSliceOp(type_, x, *operands).results
 
