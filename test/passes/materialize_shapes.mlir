@@ -123,11 +123,13 @@ func.func @set_dimension_size(%n: tensor<i32>, %x: tensor<?x4xf32>) -> tensor<?x
 // CHECK-SAME:    %[[F:[^:]*]]: tensor<?xi8
 // CHECK-SAME:    %[[X:[^:]*]]: tensor<?x4xf32
 // CHECK:         %[[O:.*]] = "nimble.count"(%[[F]])
+// CHECK:         %[[HUNDRED:.*]] = tensor.extract
+// CHECK:         %[[BOUND:.*]] = arith.index_cast %[[HUNDRED]]
 // CHECK:         %[[N:.*]] = tensor.extract %{{.*}}[] : tensor<i32>
 // CHECK:         %[[SIZE:.*]] = arith.index_cast %[[N]] : i32 to index
 // CHECK:         %[[POSITIVE:.*]] = arith.cmpi sge, %[[SIZE]], %{{.*}}
 // CHECK:         "nimble.check"(%[[POSITIVE]]) {kind = "size_range", message = "nm.nonzero: a size is negative"}
-// CHECK:         %[[BELOW:.*]] = arith.cmpi sle, %[[SIZE]], %{{.*}}
+// CHECK:         %[[BELOW:.*]] = arith.cmpi sle, %[[SIZE]], %[[BOUND]]
 // CHECK:         "nimble.check"(%[[BELOW]]) {kind = "size_range", message = "nm.nonzero: the size is above its bound of 100"}
 // CHECK:         %[[SAFE:.*]] = arith.maxsi %[[SIZE]], %{{.*}}
 // CHECK:         %[[K:.*]] = "nimble.symbol"(%[[SAFE]]) {{.*}}symbol = @k

@@ -29,12 +29,12 @@ def ragged_attention(q: Ragged, k: Ragged, v: Ragged, *, causal: bool = False, s
             f"nm.ragged_attention needs as many rows of q, k and v, got {q.num_rows}, {k.num_rows}, {v.num_rows}"
         )
     q, k, v = q.checked(), k.checked(), v.checked()
-    scale = shapes[0][1] ** -0.5 if scale is None else scale
+    factor = shapes[0][1] ** -0.5 if scale is None else scale
 
     def step(index: Any, made: Any) -> Any:
         queries, keys, values = q[index], k[index], v[index]
         values = with_shape(values, (keys.shape[0], *values.shape[1:]))
-        return jnp.concatenate([made, _row(queries, keys, values, scale, causal)])
+        return jnp.concatenate([made, _row(queries, keys, values, factor, causal)])
 
     heads, width = shapes[2]
     made = fori_loop(0, jnp.asarray(q.num_rows, jnp.int32), step, jnp.zeros((0, heads, width), v.dtype))

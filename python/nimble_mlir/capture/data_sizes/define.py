@@ -7,7 +7,7 @@ may go on. A size that Python knows (an int, a symbolic size, a concrete array) 
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from ..bodies import type_text
 from ..symbols import is_symbolic
 from ..tracing import current
 
-__all__ = ["Size", "custom_call", "define_size", "no_tangents"]
+__all__ = ["Size", "custom_call", "define_size", "no_tangents", "zero_tangent"]
 
 _RAGGED = "{} defines a size of its own for each element of a batch (jax.vmap); use nm.Ragged or nm.map"
 
@@ -92,11 +92,11 @@ def _known(value: Any, what: str, bound: Any) -> int:
 
 
 def custom_call(
-    target: str, results: Sequence[Any], operands: Sequence[Any], config: dict[str, int | str], effect: bool = False
+    target: str, results: Sequence[Any], operands: Sequence[Any], config: Mapping[str, int | str], effect: bool = False
 ) -> Any:
     """A custom call of nimble's own with attributes, at the insertion point."""
     i32, i64 = (ir.IntegerType.get_signless(width) for width in (32, 64))
-    attributes = {
+    attributes: dict[str, ir.Attribute] = {
         key: ir.StringAttr.get(value) if isinstance(value, str) else ir.IntegerAttr.get(i64, value)
         for key, value in config.items()
     }
@@ -110,12 +110,17 @@ def custom_call(
     )
 
 
+def zero_tangent(value: Any) -> Any:
+    """The tangent of a value that does not depend on what is differentiated."""
+    return ad.Zero(jax.typeof(value).to_tangent_aval())
+
+
 def no_tangents(primitive: Any) -> None:
     """Registers the derivative of a primitive whose results are integers: there is none."""
 
     def jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
         results = primitive.bind(*primals, **params)
-        return results, jax.tree_util.tree_map(ad.Zero.from_primal_value, results)
+        return results, jax.tree_util.tree_map(zero_tangent, results)
 
     ad.primitive_jvps[primitive] = jvp
 

@@ -45,12 +45,12 @@ def unique(
     else:
         ordered, order = jnp.sort(flat), positions
     first = (positions == 0) | _differs(ordered, _shifted(ordered))
-    if not (return_index or return_counts):
-        starts = None
-        values = select(ordered, first, 0, "nm.unique", bound)
-    else:
+    starts: Any = None
+    if return_index or return_counts:
         starts = selected(first, "nm.unique", bound).astype(jnp.int32)
         values = jnp.take(ordered, starts, mode="clip")
+    else:
+        values = select(ordered, first, 0, "nm.unique", bound)
     results = [values]
     if return_index:
         results.append(jnp.take(order, starts, mode="clip").astype(dtype))
@@ -59,7 +59,6 @@ def unique(
         inverse = jnp.zeros((size,), jnp.int32).at[order].set(numbers, unique_indices=True)
         results.append(inverse.reshape(x.shape).astype(dtype))
     if return_counts:
-        assert starts is not None
         # What begins after each: the next one, or the end.
         ends = lax.pad(starts, jnp.asarray(size, jnp.int32), [(-1, 1, 0)])
         results.append((ends - starts).astype(dtype))

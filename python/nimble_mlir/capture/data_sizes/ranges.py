@@ -21,7 +21,7 @@ from ..bodies import type_text
 from ..checks import ensure
 from ..symbols import is_symbolic
 from ..with_shape import with_shape
-from .define import define_size
+from .define import define_size, zero_tangent
 from .slices import axis_of
 
 __all__ = ["arange", "full", "repeat", "reshape", "zeros"]
@@ -165,7 +165,7 @@ def _bind(x: Any, shape: Sequence[Any]) -> Any:
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, shape: tuple[Any, ...]) -> tuple[Any, Any]:
     result = _reshape_p.bind(*primals, shape=shape)
     if isinstance(tangents[0], ad.Zero):
-        return result, ad.Zero.from_primal_value(result)
+        return result, zero_tangent(result)
     return result, _reshape_p.bind(tangents[0], *primals[1:], shape=shape)
 
 

@@ -18,7 +18,7 @@ from nimble_mlir.errors import CaptureError, ShapeError
 from ..symbols import is_symbolic
 from ..tracing import current
 from ..with_shape import with_shape
-from .define import Size, custom_call, define_size, no_tangents
+from .define import Size, custom_call, define_size, no_tangents, zero_tangent
 from .slices import sliced
 
 __all__ = ["compress", "nonzero", "select", "selected"]
@@ -62,11 +62,11 @@ def compress(condition: Any, x: Any, axis: int | None = None, *, bound: int | No
         raise ShapeError(f"nm.compress along an axis needs a mask of rank 1, got rank {mask.ndim}")
     if not -x.ndim <= axis < x.ndim:
         raise ShapeError(f"nm.compress: axis {axis} is no axis of an array of rank {x.ndim}")
-    axis %= x.ndim
-    mask = with_shape(mask, (x.shape[axis],))
+    along = axis % x.ndim
+    mask = with_shape(mask, (x.shape[along],))
     if current() is None:
-        return _taken(x, selected(mask, "nm.compress", bound), axis)
-    return select(x, mask, axis, "nm.compress", bound)
+        return _taken(x, selected(mask, "nm.compress", bound), along)
+    return select(x, mask, along, "nm.compress", bound)
 
 
 def selected(mask: Any, what: str, bound: int | None = None) -> Any:
@@ -132,8 +132,7 @@ def _lower(target: str) -> Any:
     def rule(ctx: Any, *operands: Any, axis: int | None = None, bound: int | None = None) -> Any:
         types = [mlir.aval_to_ir_type(ctx.module_context, aval) for aval in ctx.avals_out]
         if len(operands) > 1:
-            *operands, _, size = operands
-            operands = (*operands, size)
+            operands = (*operands[:-2], operands[-1])
         config = {} if axis is None else {"dimension": axis}
         return custom_call(target, types, list(operands), config).results
 
@@ -144,7 +143,7 @@ def _jvp_compress(primals: Sequence[Any], tangents: Sequence[Any], *, axis: int)
     result = _compress_p.bind(*primals, axis=axis)
     tangent = tangents[0]
     if isinstance(tangent, ad.Zero):
-        return result, ad.Zero.from_primal_value(result)
+        return result, zero_tangent(result)
     return result, _compress_p.bind(tangent, *primals[1:], axis=axis)
 
 

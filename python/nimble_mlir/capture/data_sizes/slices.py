@@ -17,7 +17,7 @@ from jax.interpreters import ad, batching, mlir
 from nimble_mlir.errors import CaptureError, ShapeError
 
 from ..checks import ensure
-from .define import Size, define_size
+from .define import Size, define_size, zero_tangent
 
 __all__ = ["concatenate", "slice_", "sliced", "split"]
 
@@ -123,7 +123,7 @@ def _lower(ctx: Any, x: Any, start: Any, witness: Any, size: Any, *, axis: int) 
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, axis: int) -> tuple[Any, Any]:
     result = _slice_p.bind(*primals, axis=axis)
     if isinstance(tangents[0], ad.Zero):
-        return result, ad.Zero.from_primal_value(result)
+        return result, zero_tangent(result)
     return result, _slice_p.bind(tangents[0], *primals[1:], axis=axis)
 
 
