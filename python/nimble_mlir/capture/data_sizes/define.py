@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -33,12 +33,13 @@ _size_p = Primitive("nimble_define_size")
 _tie_p = Primitive("nimble_tie")
 
 
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Size:
     """A size: `dim` is an int or JAX's symbolic size; `witness` is an array without elements that has it as its first
     size, None where Python knows the size."""
 
-    dim: Any
+    dim: Any = field(metadata={"static": True})
     witness: Any = None
 
     @property

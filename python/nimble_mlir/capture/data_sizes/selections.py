@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
@@ -40,7 +40,7 @@ def nonzero(x: Any, *, bound: int | None = None) -> Any:
     if x.ndim == 0:
         raise ShapeError("nm.nonzero needs an array of at least one dimension, got a scalar")
     mask = x if x.dtype == jnp.bool_ else x != 0
-    positions = selected(mask.reshape(prod(x.shape)), "nm.nonzero", bound)
+    positions = selected(mask.reshape(prod(x.shape)), "nm.nonzero", bound, x)
     found = []
     for size in reversed(x.shape[1:]):
         # At least 1: where a dimension is empty, nothing is found and nothing divided.
@@ -53,6 +53,7 @@ def nonzero(x: Any, *, bound: int | None = None) -> Any:
 def compress(condition: Any, x: Any, axis: int | None = None, *, bound: int | None = None) -> Any:
     """See `nimble_mlir.compress`."""
     x, mask = jnp.asarray(x), jnp.asarray(condition)
+    source = mask
     mask = mask if mask.dtype == jnp.bool_ else mask != 0
     if axis is None:
         if mask.ndim not in (1, x.ndim):
@@ -63,44 +64,60 @@ def compress(condition: Any, x: Any, axis: int | None = None, *, bound: int | No
     if not -x.ndim <= axis < x.ndim:
         raise ShapeError(f"nm.compress: axis {axis} is no axis of an array of rank {x.ndim}")
     along = axis % x.ndim
-    mask = with_shape(mask, (x.shape[along],))
+    if mask.shape != (x.shape[along],):
+        mask = source = with_shape(mask, (x.shape[along],))
     if current() is None:
         return _taken(x, selected(mask, "nm.compress", bound), along)
-    return select(x, mask, along, "nm.compress", bound)
+    return select(x, mask, along, "nm.compress", bound, source)
 
 
-def selected(mask: Any, what: str, bound: int | None = None) -> Any:
-    """The positions of a boolean vector that are true, as integers of JAX's default width."""
+def selected(mask: Any, what: str, bound: int | None = None, source: Any = None) -> Any:
+    """The positions of a boolean vector that are true, as integers of JAX's default width.
+
+    `source` is the value of the user's that it was made of: of one value, all selections have one size."""
     dtype = jax.dtypes.canonicalize_dtype(int)
     if current() is None:
         (positions,) = jnp.nonzero(mask)
         define_size(positions.shape[0], what, bound)
         return positions.astype(dtype)
     if bound is not None:
-        return _within(mask, what, bound).astype(dtype)
-    flags, offsets, size = _counted(mask, what, bound)
+        return _within(mask, what, bound, source).astype(dtype)
+    flags, offsets, size = _counted(mask, what, source)
     return _nonzero_p.bind(flags, offsets, *size.operands).astype(dtype)
 
 
-def _within(mask: Any, what: str, bound: int) -> Any:
-    """In the upper-bound mode: the positions are written into an array of the bound as they are counted, and what is there
-    is cut off it afterwards."""
-    positions, count = _padded_p.bind(jnp.asarray(mask).astype(jnp.int8), bound=bound)
-    return sliced(positions, 0, define_size(count, what, bound), 0)
-
-
-def select(x: Any, mask: Any, axis: int, what: str, bound: int | None = None) -> Any:
-    """The slices of `x` along `axis` where a boolean vector is true, in a captured function."""
+def select(x: Any, mask: Any, axis: int, what: str, bound: int | None = None, source: Any = None) -> Any:
+    """The slices of `x` along `axis` where a boolean vector is true, in a captured function; `source` as in `selected`."""
     if bound is not None:
-        return _taken(x, _within(mask, what, bound), axis)
-    flags, offsets, size = _counted(mask, what, bound)
+        return _taken(x, _within(mask, what, bound, source), axis)
+    flags, offsets, size = _counted(mask, what, source)
     return _compress_p.bind(x, flags, offsets, *size.operands, axis=axis)
 
 
-def _counted(mask: Any, what: str, bound: int | None) -> tuple[Any, Any, Size]:
-    flags = jnp.asarray(mask).astype(jnp.int8)
-    offsets = _count_p.bind(flags)
-    return flags, offsets, define_size(offsets[PARTS], what, bound)
+def _within(mask: Any, what: str, bound: int, source: Any) -> Any:
+    """In the upper-bound mode: the positions are written into an array of the bound as they are counted, and what is there
+    is cut off it afterwards."""
+
+    def make() -> Any:
+        positions, count = _padded_p.bind(jnp.asarray(mask).astype(jnp.int8), bound=bound)
+        return sliced(positions, 0, define_size(count, what, bound), 0)
+
+    return _once(mask if source is None else source, bound, make)
+
+
+def _counted(mask: Any, what: str, source: Any) -> tuple[Any, Any, Size]:
+    def make() -> Any:
+        flags = jnp.asarray(mask).astype(jnp.int8)
+        offsets = _count_p.bind(flags)
+        return flags, offsets, define_size(offsets[PARTS], what)
+
+    return _once(mask if source is None else source, "count", make)
+
+
+def _once(source: Any, key: Any, make: Callable[[], Any]) -> Any:
+    tracing = current()
+    assert tracing is not None
+    return tracing.remember(source, key, make)
 
 
 def _taken(x: Any, positions: Any, axis: int) -> Any:
