@@ -17,7 +17,13 @@ __all__ = ["ragged_attention"]
 
 
 def ragged_attention(q: Ragged, k: Ragged, v: Ragged, *, causal: bool = False, scale: float | None = None) -> Ragged:
-    """See `nimble_mlir.ragged_attention`."""
+    """softmax(q kᵀ scale) v of each row by itself, over `nm.Ragged` batches of rows [length, heads, size]: no padding, and
+    as much work as each row needs.
+
+    Rows of k and v have the same lengths; those of q may have others. `scale` is 1/sqrt(size) by default; with `causal`, an
+    element attends to those that stand no later in its row. Returns a Ragged with the rows of q. Raises ShapeError for
+    shapes that do not fit. It cannot be differentiated.
+    """
     shapes = [ragged.values.shape[1:] for ragged in (q, k, v)]
     if any(len(shape) != 2 for shape in shapes) or shapes[0] != shapes[1] or shapes[1][0] != shapes[2][0]:
         raise ShapeError(

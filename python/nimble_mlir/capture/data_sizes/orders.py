@@ -29,7 +29,11 @@ def unique(
     return_counts: bool = False,
     bound: int | None = None,
 ) -> Any:
-    """See `nimble_mlir.unique`."""
+    """The values of `x`, each once and sorted, as `jnp.unique`: NaNs are one value.
+
+    With `return_index`, `return_inverse`, `return_counts` a tuple: also where each is first, which of them each element is (in
+    the shape of `x`), and how often each occurs. More than `bound=` are a ShapeError.
+    """
     x = jnp.asarray(x)
     if current() is None:
         found = jnp.unique(x, return_index, return_inverse, return_counts)
@@ -78,7 +82,8 @@ def _differs(x: Any, y: Any) -> Any:
 
 
 def top_k(x: Any, k: Any) -> tuple[Any, Any]:
-    """See `nimble_mlir.top_k`."""
+    """The `k` largest elements along the last axis, in descending order, and their int32 indices; of equal ones the first
+    comes first. Raises ShapeError for a `k` that is negative or above the size of the axis."""
     x = jnp.asarray(x)
     if x.ndim == 0:
         raise ShapeError("nm.top_k needs an array of at least one dimension, got a scalar")
@@ -100,7 +105,12 @@ def non_max_suppression(
     max_boxes: int | None = None,
     bound: int | None = None,
 ) -> Any:
-    """See `nimble_mlir.non_max_suppression`."""
+    """The int32 indices of the boxes that are kept, by descending score: each that overlaps no box kept before it.
+
+    `boxes` [n, 4] are corners (x1, y1, x2, y2), `scores` [n]. Two overlap where the area of their intersection over that of
+    their union is above `iou_threshold`. Boxes with a score below `score_threshold` are left out, and after `max_boxes` no
+    more are kept. More than `bound=` are a ShapeError. Takes n steps over all boxes.
+    """
     boxes, scores = jnp.asarray(boxes), jnp.asarray(scores)
     if boxes.ndim != 2 or boxes.shape[1] != 4 or scores.ndim != 1:
         raise ShapeError(

@@ -74,6 +74,12 @@ class Ragged:
         return cls._made(values, _splits_of(lengths))
 
     @classmethod
+    def spec(cls, shape: Sequence[Any], dtype: Any, rows: Any) -> Ragged:
+        """The spec of an argument for `nm.compile`: `shape` of the values, [n, …], and the number of rows."""
+        splits = jax.ShapeDtypeStruct((rows + 1,), _i32)
+        return cls.tree_unflatten(None, (jax.ShapeDtypeStruct(tuple(shape), dtype), splits))
+
+    @classmethod
     def _made(cls, values: Any, splits: Any) -> Ragged:
         """A batch whose row splits are known to be right."""
         made = cls(values, splits)

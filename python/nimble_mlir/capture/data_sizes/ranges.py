@@ -30,10 +30,13 @@ _reshape_p = Primitive("nimble_reshape")
 
 
 def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, *, bound: int | None = None) -> Any:
-    """See `nimble_mlir.arange`."""
+    """As `jnp.arange`, with integers that are computed: empty where there is nothing between start and stop. A step of 0,
+    or a size above `bound=`, is a ShapeError."""
     if stop is None:
         start, stop = 0, start
     given = (start, stop, step)
+    if not isinstance(step, jax.core.Tracer) and step == 0:
+        raise ShapeError("nm.arange: the step is 0")
     if not any(isinstance(value, jax.core.Tracer) for value in given):
         result = jnp.arange(start, stop, step, dtype)
         define_size(result.shape[0], "nm.arange", bound)
@@ -46,8 +49,6 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, *, bo
     low, high, by = (value.astype(common) for value in values)
     if isinstance(step, jax.core.Tracer):
         low = ensure(by != 0, "nm.arange: the step is 0", low)
-    elif step == 0:
-        raise ShapeError("nm.arange: the step is 0")
     # The difference divided by the step and rounded up, also where both are negative.
     count = jnp.maximum(-((low - high) // by), 0)
     size = define_size(count, "nm.arange", bound)
@@ -56,12 +57,12 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, *, bo
 
 
 def full(shape: Any, value: Any, dtype: Any = None, *, bound: int | None = None) -> Any:
-    """See `nimble_mlir.full`."""
+    """An array of `value` whose sizes are computed. Raises ShapeError for a negative one, and above `bound=`."""
     return _filled(shape, value, dtype, "nm.full", bound)
 
 
 def zeros(shape: Any, dtype: Any = None, *, bound: int | None = None) -> Any:
-    """See `nimble_mlir.zeros`."""
+    """An array of zeros (float32 by default) whose sizes are computed. Raises ShapeError as `full`."""
     return _filled(shape, 0, jnp.float32 if dtype is None else dtype, "nm.zeros", bound)
 
 
@@ -82,7 +83,8 @@ def _entries(shape: Any) -> list[Any]:
 
 
 def reshape(x: Any, shape: Any, *, bound: int | None = None) -> Any:
-    """See `nimble_mlir.reshape`."""
+    """`x` with sizes that are computed, of which one may be -1. Raises ShapeError where the number of elements differs,
+    for a negative size, and above `bound=`."""
     x, entries = jnp.asarray(x), _entries(shape)
     free = [
         index
@@ -117,7 +119,8 @@ def _reshaped(x: Any, shape: Sequence[Any]) -> Any:
 
 
 def repeat(x: Any, counts: Any, axis: int | None = None, *, bound: int | None = None) -> Any:
-    """See `nimble_mlir.repeat`."""
+    """Each element along `axis` (of the flattened array without it) as often as `counts` says: an integer for all, or one
+    for each. Raises ShapeError for negative counts, and where the sum is above `bound=`."""
     x, counts = jnp.asarray(x), jnp.asarray(counts)
     if not jnp.issubdtype(counts.dtype, jnp.integer) or counts.ndim > 1:
         raise CaptureError(f"nm.repeat needs counts that are integers, one or a vector, got {type_text(counts)}")

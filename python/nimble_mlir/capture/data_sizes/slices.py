@@ -25,7 +25,8 @@ _slice_p = Primitive("nimble_slice")
 
 
 def slice_(x: Any, start: Any, stop: Any, axis: int = 0, *, bound: int | None = None) -> Any:
-    """See `nimble_mlir.slice`."""
+    """`x[start:stop]` along `axis` with bounds that are computed, taken as NumPy takes them: negative ones count from the
+    end, those outside are moved inside. A size above `bound=` is a ShapeError."""
     x = jnp.asarray(x)
     axis = axis_of(x, axis, "nm.slice")
     size = jnp.asarray(x.shape[axis], jnp.int32)
@@ -34,7 +35,11 @@ def slice_(x: Any, start: Any, stop: Any, axis: int = 0, *, bound: int | None = 
 
 
 def split(x: Any, lengths: Any, axis: int = 0) -> list[Any]:
-    """See `nimble_mlir.split`."""
+    """The parts of `x` along `axis` with these lengths, one after the other: a list of arrays.
+
+    `lengths` is a list of integers, or a vector of a fixed number of them. Raises ShapeError where one is negative or they do
+    not sum up to the size of the axis.
+    """
     x = jnp.asarray(x)
     axis = axis_of(x, axis, "nm.split")
     sizes = [define_size(length, "nm.split") for length in _each(lengths, "nm.split")]
@@ -47,7 +52,10 @@ def split(x: Any, lengths: Any, axis: int = 0) -> list[Any]:
 
 
 def concatenate(arrays: Sequence[Any], lengths: Any = None, axis: int = 0) -> Any:
-    """See `nimble_mlir.concatenate`."""
+    """The first `lengths[i]` slices of each array along `axis`, one behind the other; all of them without `lengths`.
+
+    Raises ShapeError where a length is negative or above the size of its array.
+    """
     arrays = [jnp.asarray(array) for array in arrays]
     if lengths is None:
         return jnp.concatenate(arrays, axis)
