@@ -46,7 +46,7 @@ Values = Sequence[ir.Value]
 _LARGEST_SCRATCH = 1 << 16
 
 # Products of a row and a matrix that one thread computes between two edges of loops: two dispatches of IREE's worker threads
-# take about as long. An element of any other op is worth as many products as here.
+# take about as long. An element of any other op is as much work as so many products.
 MOST_WORK = 1 << 22
 _ELEMENT = 16
 # A sum of more products of sizes is not worth its evaluation.
@@ -170,7 +170,7 @@ class KernelBody:
             buffer.value = target  # what `elements` reads of it stands where it is about to write
             return write(elements.at(indices, lanes), target, place(indices), lanes, buffer)
 
-        self.charge(product(dims), _ELEMENT)
+        self.charge(product(dims), _ELEMENT * max(1, elements.cost))
         assert buffer.value is not None
         buffer.value = self.over(dims, [buffer.value], lambda i, c, n: [store(i, c[0], n)], lanes)[0]
 
