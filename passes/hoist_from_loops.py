@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from nimble_mlir.dialects import BroadcastInDimOp, ReshapeOp, dims_of, tensor_type
+from nimble_mlir.dialects import BroadcastInDimOp, ReshapeOp, dims_of, opaque, tensor_type
 from nimble_mlir.dims import DimExpr, Proof, Scope
 from nimble_mlir.mlir import ir, stablehlo
 
@@ -101,12 +101,15 @@ class _Loop:
                 op.erase()
 
     def _leaves(self, op: Any) -> list[Any] | None:
-        """The slices of xs that `op` is computed from, None where it depends on anything else of the loop."""
+        """The slices of xs that `op` is computed from, all at one index; None where it depends on anything else of the
+        loop."""
         found: list[Any] = []
         pending, seen = [op], {op}
         while pending:
             current = pending.pop()
             if self._is_row(current):
+                if found and found[0].operands[1] != current.operands[1]:
+                    return None
                 found.append(current)
                 continue
             if current != op and current.name not in _ROW_RULES:
@@ -214,7 +217,7 @@ class _Loop:
                 operands=[value],
                 attributes={"broadcast_dimensions": attribute},
             ).result
-        return BroadcastInDimOp(value, self.sizes.sizes(dims), type_, attribute).result
+        return BroadcastInDimOp(value, self.sizes.sizes(dims), type_, opaque(attribute)).result
 
     def operand(self, value: ir.Value) -> ir.Value | None:
         """An operand of an elementwise op for all iterations."""
