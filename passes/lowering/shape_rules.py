@@ -126,11 +126,13 @@ def transpose(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     return [ctx.transpose(op.operands[0], [int(axis) for axis in op.attributes["permutation"]])]
 
 
-@lowering("nimble.iota")
-def iota(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
-    """Each element is its index in one dimension."""
+@lowering("nimble.iota", "stablehlo.iota")
+def iota(ctx: LoweringContext, op: Any) -> Sequence[ir.Value] | None:
+    """Each element is its index in one dimension; of static size upstream's, but for what it casts to bfloat16."""
     result = op.results[0]
     element = element_type_of(result)
+    if op.name == "stablehlo.iota" and not isinstance(element, ir.BF16Type):
+        return None
     axis = op.attributes["iota_dimension"].value
 
     def body() -> ir.Value:
