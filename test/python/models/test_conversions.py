@@ -107,7 +107,8 @@ def test_numbers_into_floats_of_16_bits_on_every_cpu(target_cpu: str) -> None:
 
     def function(*args: Any) -> Any:
         narrow = [[lax.convert_element_type(x, dtype) for x in args] for dtype in (np.float16, ml_dtypes.bfloat16)]
-        return narrow, [x.astype(np.float32).astype(ml_dtypes.bfloat16) for x in args]
+        indices = [lax.iota(ml_dtypes.bfloat16, size) for size in (300, args[0].shape[0])]
+        return narrow, [x.astype(np.float32).astype(ml_dtypes.bfloat16) for x in args], indices
 
     with jax.enable_x64(True):
         specs = tuple(nm.spec((s,), value.dtype) for value in values)
