@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from nimble_mlir.dialects import BroadcastInDimOp, ReshapeOp, dims_of, tensor_type
+from nimble_mlir.dialects import BroadcastInDimOp, ReshapeOp, dims_of, opaque, tensor_type
 from nimble_mlir.dims import DimExpr, Proof, Scope
 from nimble_mlir.mlir import ir, stablehlo
 
@@ -214,7 +214,7 @@ class _Loop:
                 operands=[value],
                 attributes={"broadcast_dimensions": attribute},
             ).result
-        return BroadcastInDimOp(value, self.sizes.sizes(dims), type_, attribute).result
+        return BroadcastInDimOp(value, self.sizes.sizes(dims), type_, opaque(attribute)).result
 
     def operand(self, value: ir.Value) -> ir.Value | None:
         """An operand of an elementwise op for all iterations."""
