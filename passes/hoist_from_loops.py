@@ -101,12 +101,15 @@ class _Loop:
                 op.erase()
 
     def _leaves(self, op: Any) -> list[Any] | None:
-        """The slices of xs that `op` is computed from, None where it depends on anything else of the loop."""
+        """The slices of xs that `op` is computed from, all at one index; None where it depends on anything else of the
+        loop."""
         found: list[Any] = []
         pending, seen = [op], {op}
         while pending:
             current = pending.pop()
             if self._is_row(current):
+                if found and found[0].operands[1] != current.operands[1]:
+                    return None
                 found.append(current)
                 continue
             if current != op and current.name not in _ROW_RULES:

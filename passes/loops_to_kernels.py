@@ -64,14 +64,17 @@ class LoopsToKernels(ModulePass):
       %r = "nimble.unbind"(%k1)
     """
 
+    target: str = "llvm-cpu"
     name: ClassVar[str] = "nimble-loops-to-kernels"
 
     def run(self, module: ir.Module) -> None:
-        """Never fails: a loop that a kernel cannot hold stays, and the log says why."""
+        """Never fails: a loop that a kernel cannot hold stays, and the log says why; so do all where a target has no
+        kernels."""
         for function in entry_functions(module):
             table = SymbolTable(function)
-            context = LoweringContext(table.scope, DimBuilder(function.entry_block, table.values))
-            _visit(context, function.entry_block)
+            context = LoweringContext(table.scope, DimBuilder(function.entry_block, table.values), self.target)
+            if context.has_kernels:
+                _visit(context, function.entry_block)
 
 
 def _visit(ctx: LoweringContext, block: ir.Block) -> None:

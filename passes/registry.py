@@ -16,6 +16,7 @@ PASSES: dict[str, str] = {
     "nimble-expand-approx-top-k": "expand_approx_top_k:ExpandApproxTopK",
     "nimble-inline-calls": "inline_calls:InlineCalls",
     "nimble-fold-constants": "fold_constants:FoldConstants",
+    "nimble-erase-annotations": "erase_annotations:EraseAnnotations",
     "nimble-simplify-loops": "simplify_loops:SimplifyLoops",
     "nimble-bind-symbols": "bind_symbols:BindSymbols",
     "nimble-infer-dims": "infer_dims:InferDims",

@@ -34,7 +34,7 @@ def gather(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     sizes = ctx.sizes.values(ctx.dims(operand))
     last = [arith.subi(size, taken) for size, taken in zip(sizes, _slice_sizes(op), strict=True)]
     dims = gather_dims(numbers, len(sizes), len(ctx.dims(starts)), len(target))
-    if not _is_kernel(operand, dims, target):
+    if not ctx.has_kernels or not _is_kernel(operand, dims, target):
         rank = len(target)
 
         def element() -> ir.Value:
