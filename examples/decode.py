@@ -77,8 +77,7 @@ def layer(config: Config, weights: Any, x: jax.Array, cache: Any, mask: jax.Arra
     split = (x.shape[0], 3, config.heads, config.width // config.heads)
     new = (normalize(x) @ weights["qkv"]).reshape(split)
     cache = cache.extend(new[:, 1:])
-    rows = cache.stack()
-    keys, values = rows[:, 0], rows[:, 1]
+    keys, values = cache.stack().transpose(1, 0, 2, 3)
     x = x + attend(config, new[:, 0], keys, values, mask) @ weights["out"]
     x = x + jax.nn.gelu(normalize(x) @ weights["up"]) @ weights["down"]
     return x, cache
