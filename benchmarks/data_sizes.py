@@ -44,7 +44,7 @@ def selections(rounds: int) -> None:
     (s,) = nm.dims("s")
     mask_spec, x_spec = nm.spec((s,), jnp.bool_), nm.spec((s,), jnp.float32)
     nonzero = nm.compile(lambda mask: nm.nonzero(mask)[0], (mask_spec,))
-    compress = nm.compile(lambda mask, x: nm.compress(mask, x), (mask_spec, x_spec))
+    compress = nm.compile(nm.compress, (mask_spec, x_spec))
     rng = np.random.default_rng(0)
     x = rng.normal(size=SIZE).astype(np.float32)
     for share in (0.01, 0.5, 0.99):

@@ -57,9 +57,9 @@ def nonzero(x: Any, *, bound: int | None = None) -> Any:
 def compress(condition: Any, x: Any, axis: int | None = None, *, bound: int | None = None) -> Any:
     """The slices of `x` along `axis` where `condition` is true; without `axis`, elements of the flattened array.
 
-    `condition` is a vector as long as the axis; without `axis` it may also have the shape of `x`, as in
-    `x[condition]`. Their number is a symbolic size under `nm.compile`: one for all selections by one mask. `bound=` as for `nonzero`. It can be
-    differentiated, and batched over `x`. Raises ShapeError for sizes that differ.
+    `condition` is a vector as long as the axis; without `axis` it may also have the shape of `x`, as in `x[condition]`.
+    Their number is a symbolic size under `nm.compile`: one for all selections by one mask. `bound=` as for `nonzero`.
+    It can be differentiated, and batched over `x`. Raises ShapeError for sizes that differ.
     """
     x, mask = jnp.asarray(x), jnp.asarray(condition)
     source = mask
