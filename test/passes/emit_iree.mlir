@@ -303,3 +303,15 @@ func.func @views(%x: tensor<?x4xf32> {nimble.dims = [@s, 4], nimble.name = "x"})
   %y = "nimble.import"(%v, %n) {nimble.consume, operandSegmentSizes = array<i32: 1, 1>} : (!nimble.buffer_view, index) -> tensor<?x4xf32>
   return %y : tensor<?x4xf32>
 }
+
+// -----
+
+// IREE cannot pack parameters of complex numbers of 128 bits: they are pairs.
+// CHECK: "util.global"() {initial_value = #flow.parameter.named<"nimble"::"weights"> : tensor<3x2xf64>
+// CHECK-LABEL: func.func @complex_weights
+func.func @complex_weights() -> tensor<3xcomplex<f64>> {
+  // CHECK: %[[PAIRS:.*]] = "util.global.load"() {{.*}} -> tensor<3x2xf64>
+  // CHECK: "flow.tensor.bitcast"(%[[PAIRS]]) {{.*}} : (tensor<3x2xf64>) -> tensor<3xcomplex<f64>>
+  %0 = "nimble.constant"() {key = "weights"} : () -> tensor<3xcomplex<f64>>
+  return %0 : tensor<3xcomplex<f64>>
+}

@@ -21,7 +21,7 @@
 // CHECK:           %[[ROOM:.*]] = scf.if %[[FULL]] -> (!nimble.buffer_view) {
 // CHECK:             %[[DOUBLE:.*]] = arith.muli %[[HAS]], %{{.*}}
 // CHECK:             %[[NEW:.*]] = arith.maxsi %[[NEEDED]], %[[DOUBLE]]
-// CHECK:             %[[OLD:.*]] = "nimble.import"(%[[V]], %[[HAS]]) {nimble.consume
+// CHECK:             %[[OLD:.*]] = "nimble.import"(%[[V]], %[[HAS]])
 // CHECK:             tensor.insert_slice %[[OLD]] into %{{.*}}[0, 0] [%[[HAS]], 4] [1, 1]
 // CHECK:           } else {
 // CHECK:             scf.yield %[[V]]

@@ -224,11 +224,40 @@ class EntryPoint:
                 for info in self.symbols
             ],
             "constraints": [str(constraint) for constraint in self.constraints],
+            "plan": self._plan_data(),
             "file_line": self.file_line,
             "work": None if self.work is None else str(self.work),
             "known": [str(constraint) for constraint in self.known],
         }
         return data
+
+    def _plan_data(self) -> dict[str, Any]:
+        """How the symbols are solved and what is checked: for C++, which makes no plan (Python makes its own)."""
+        steps = [
+            {
+                "symbol": step.symbol,
+                "argument": step.argument,
+                "axis": step.axis,
+                "rest": str(step.rest),
+                "coefficient": str(step.coefficient),
+                "dim": str(step.dim),
+                "constraint": None if step.constraint is None else str(step.constraint),
+            }
+            for step in self.plan.steps
+        ]
+        checks = [
+            {"argument": check.argument, "axis": check.axis, "expected": str(check.expected)}
+            for check in self.plan.checks
+        ]
+        symbols = [
+            {"name": info.name, "min": info.min, "max": info.max, "multiple_of": info.multiple_of}
+            for info in self.scope.symbols.values()
+        ]
+        constraints = [
+            {"text": str(constraint), "lhs": str(constraint.lhs), "kind": constraint.kind, "rhs": str(constraint.rhs)}
+            for constraint in self.scope.constraints
+        ]
+        return {"steps": steps, "checks": checks, "symbols": symbols, "constraints": constraints}
 
     @staticmethod
     def from_data(data: Mapping[str, Any]) -> EntryPoint:

@@ -265,12 +265,12 @@ def test_decoding_with_a_growing_cache():
     module = nm.compile(
         lambda prompt, limit: example["decode"](config, params, prompt, limit), (nm.spec((n,), i32), nm.spec((), i32))
     )
-    step = example["static_step"](config, params)
+    prefill, step = (example[name](config, params) for name in ("static_prefill", "static_step"))
     stopped = 0
     for size, limit in ((1, 1), (7, 2), (32, 30), *((size, 30) for size in range(1, 20))):
         prompt = np.random.default_rng(size).integers(1, 50, size).astype(np.int32)
         tokens, count = module(prompt, np.int32(limit))
-        expected = example["decode_static"](config, step, prompt, limit)
+        expected = example["decode_static"](config, prefill, step, prompt, limit)
         assert int(count) == len(expected) <= limit
         assert np.array_equal(tokens, expected)
         stopped += len(tokens) < limit

@@ -171,3 +171,20 @@ def test_iree_reads_what_other_workgroups_have_yet_to_compute(monkeypatch: pytes
     x = np.random.default_rng(0).random((40, 4), np.float32)
     mended = "mended: passes/lowering/crosswise.py and the cse before nimble-legalize-to-linalg can go"
     assert not np.allclose(module(x), pairs(x)), mended
+
+
+def test_iree_divides_by_zero_where_it_packs_complex_parameters_of_128_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = np.arange(6).reshape(2, 3) * (1 + 2j)
+    (s,) = nm.dims("s")
+
+    def rotated(x: jax.Array) -> jax.Array:
+        return x[:, None] * jnp.asarray(weights)
+
+    with jax.enable_x64(True):
+        specs = (nm.spec((s, 3), jnp.float64),)
+        x = np.array([[3.0, 4.0, 5.0]])
+        np.testing.assert_array_equal(nm.compile(rotated, specs)(x), x[:, None] * weights)
+        np.testing.assert_array_equal(nm.compile(lambda: jnp.asarray(weights), ())(), weights)
+        monkeypatch.setattr(emit_iree, "_parameter_type", lambda type_: type_)
+        with pytest.raises(nm.CompileError, match="SIGFPE"):
+            nm.compile(rotated, specs)

@@ -26,10 +26,10 @@ ALLOWED["package"] = {"package", "api", "capture", "driver", "runtime", "dims", 
 # What a layer may import besides the standard library.
 EXTERNAL: dict[str, set[str]] = {
     "package": set(),
-    "cli": {"click", "rich"},
+    "cli": {"click", "ml_dtypes", "numpy", "rich"},
     "api": set(),
     "capture": {"jax", "jaxlib", "numpy"},
-    "driver": {"numpy", "rich"},
+    "driver": {"filelock", "numpy", "platformdirs"},
     "passes": {"numpy"},
     "dialects": {"numpy", "ml_dtypes"},
     "mlir": {"torch_mlir"},
