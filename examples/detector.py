@@ -23,8 +23,8 @@ def head(features: jax.Array, weights: dict[str, jax.Array]) -> tuple[jax.Array,
     cells = features.reshape(height * width, channels)
     scores = jax.nn.sigmoid(cells @ weights["score"])
     sizes = jax.nn.softplus(cells @ weights["size"]) * CELL
-    rows, columns = jnp.indices((height, width))
-    centres = jnp.stack([columns, rows], -1).reshape(height * width, 2) * CELL + CELL / 2
+    cell = jnp.arange(height * width)
+    centres = jnp.stack([cell % width, cell // width], -1) * CELL + CELL / 2
     boxes = jnp.concatenate([centres - sizes, centres + sizes], axis=1)
     likely = scores > SCORE
     boxes, scores = nm.compress(likely, boxes, 0), nm.compress(likely, scores)

@@ -1,6 +1,6 @@
 """Lowering of selections of the elements that are flagged: a kernel that counts the flags, and one that fills the result.
 
-Both go over all flags once. The second one has no branch on single flags: it writes each element where the next one that
+Both go over all flags once. The second one has no branch on a single flag: it writes each element where the next one that
 is selected belongs, and goes on behind it only where the element is flagged.
 """
 
@@ -16,15 +16,17 @@ from nimble_mlir.mlir import arith, ir, vector
 from ..symbol_table import constant_index
 from .builders import LoweringContext, product
 from .gather_kernels import copy_run
-from .kernels import branch, kernel, loop, nest, read, repeat, restored, stored, write
+from .kernels import branch, flag, kernel, loop, nest, read, repeat, restored, stored, write
 from .registry import lowering
 from .row_kernels import parts_kernel
 from .vectors import along, has_lanes, read_lanes
 
 Values = Sequence[ir.Value]
 
-_NE, _ULT = 1, 6  # arith.cmpi predicates
+_NE, _ULT, _ULE = 1, 6, 7  # arith.cmpi predicates
 _LANES = 16
+# Flags that are looked at together: a register of bytes.
+_BLOCK = 64
 
 
 @lowering("nimble.count")
@@ -173,18 +175,35 @@ def _limits(part: ir.Value, size: ir.Value, offsets: ir.Value) -> list[ir.Value]
 
 
 def _each_flagged(part: ir.Value, size: ir.Value, inputs: Values, into: ir.Value, put: Put) -> ir.Value:
-    """Puts the flagged elements of a part; `put` may be given one that is not, where another one follows."""
+    """Puts the flagged elements of a part; `put` may be given one that is not, where another one follows.
+
+    Blocks in which no flag is set are passed over."""
     flags, offsets = inputs
     first, end, start, stop = _limits(part, size, offsets)
+    block = constant_index(_BLOCK)
 
-    def more(at: ir.Value, to: ir.Value, into: ir.Value) -> ir.Value:
-        return arith.andi(arith.cmpi(_ULT, to, stop), arith.cmpi(_ULT, at, end))
+    def one_block(at: ir.Value, to: ir.Value, into: ir.Value) -> Values:
+        after = arith.addi(at, block)
+        last = arith.minui(after, end)
 
-    def step(at: ir.Value, to: ir.Value, into: ir.Value) -> Values:
-        flagged = arith.index_castui(ir.IndexType.get(), read(flags, [at]))
-        return [arith.addi(at, constant_index(1)), arith.addi(to, flagged), put(at, to, into)]
+        def more(at: ir.Value, to: ir.Value, into: ir.Value) -> ir.Value:
+            return arith.andi(arith.cmpi(_ULT, to, stop), arith.cmpi(_ULT, at, last))
 
-    return repeat([first, start, into], more, step)[2]
+        def step(at: ir.Value, to: ir.Value, into: ir.Value) -> Values:
+            flagged = arith.index_castui(ir.IndexType.get(), read(flags, [at]))
+            return [arith.addi(at, constant_index(1)), arith.addi(to, flagged), put(at, to, into)]
+
+        def any_flag() -> Values:
+            joined = vector.reduction(
+                ir.IntegerType.get_signless(8), ir.Attribute.parse("#vector.kind<or>"), read_lanes(flags, [at], _BLOCK)
+            )
+            return [arith.cmpi(_NE, joined, arith.constant(joined.type, 0))]
+
+        whole = arith.cmpi(_ULE, after, end)
+        (some,) = branch(whole, [ir.IntegerType.get_signless(1)], any_flag, lambda: [flag(True)])
+        return branch(some, [to.type, into.type], lambda: repeat([at, to, into], more, step)[1:], lambda: [to, into])
+
+    return loop(first, end, [start, into], one_block, block)[1]
 
 
 def _each_run(part: ir.Value, size: ir.Value, inputs: Values, into: ir.Value, put: Put) -> ir.Value:
@@ -193,8 +212,8 @@ def _each_run(part: ir.Value, size: ir.Value, inputs: Values, into: ir.Value, pu
     first, end, start, _ = _limits(part, size, offsets)
 
     def step(at: ir.Value, to: ir.Value, into: ir.Value) -> Values:
-        flag = read(flags, [at])
-        flagged = arith.cmpi(_NE, flag, arith.constant(flag.type, 0))
+        byte = read(flags, [at])
+        flagged = arith.cmpi(_NE, byte, arith.constant(byte.type, 0))
         types = [to.type, into.type]
         return branch(
             flagged, types, lambda: [arith.addi(to, constant_index(1)), put(at, to, into)], lambda: [to, into]

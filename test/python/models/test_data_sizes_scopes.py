@@ -28,7 +28,10 @@ def ruled(x):
     return nm.compress(x > 0, x)
 
 
-ruled.defjvp(lambda primals, tangents: (ruled(*primals), nm.compress(primals[0] > 0, tangents[0])))
+@ruled.defjvp
+def ruled_jvp(primals, tangents):
+    mask = primals[0] > 0
+    return nm.compress(mask, primals[0]), nm.compress(mask, tangents[0])
 
 
 def twice(function):

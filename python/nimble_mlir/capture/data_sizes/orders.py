@@ -31,8 +31,8 @@ def unique(
 ) -> Any:
     """The values of `x`, each once and sorted, as `jnp.unique`: NaNs are one value.
 
-    With `return_index`, `return_inverse`, `return_counts` a tuple: also where each is first, which of them each element is (in
-    the shape of `x`), and how often each occurs. More than `bound=` are a ShapeError.
+    With `return_index`, `return_inverse`, `return_counts` a tuple: also where each is first, which of them each element is
+    (in the shape of `x`), and how often each occurs. More than `bound=` are a ShapeError.
     """
     x = jnp.asarray(x)
     if current() is None:

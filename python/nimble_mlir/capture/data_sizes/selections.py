@@ -35,10 +35,10 @@ _BATCHED = (
 
 
 def nonzero(x: Any, *, bound: int | None = None) -> Any:
-    """The indices of the elements that are not 0, a vector of integers for each dimension, in row-major order.
+    """The indices of the elements that are not 0: a vector of integers for each dimension, in row-major order.
 
-    As `jnp.nonzero`; under `nm.compile` their number is a symbolic size that the call defines. With `bound=`, they are written
-    into an array of that size as they are counted, and a larger number is a ShapeError.
+    As `jnp.nonzero`; under `nm.compile` their number is a symbolic size that the call defines. With `bound=`, they are
+    written into an array of that size as they are counted, and a larger number is a ShapeError.
     """
     x = jnp.asarray(x)
     if x.ndim == 0:
@@ -55,11 +55,11 @@ def nonzero(x: Any, *, bound: int | None = None) -> Any:
 
 
 def compress(condition: Any, x: Any, axis: int | None = None, *, bound: int | None = None) -> Any:
-    """The slices of `x` along `axis` where `condition` is true; without `axis`, the elements of the flattened array.
+    """The slices of `x` along `axis` where `condition` is true; without `axis`, elements of the flattened array.
 
-    `condition` is a vector as long as the axis; without `axis` it may also have the shape of `x`, as in `x[condition]`. Their
-    number is a symbolic size under `nm.compile`: one for all selections by one mask. `bound=` as for `nonzero`. It can be
-    differentiated, and batched over `x`. Raises ShapeError for sizes that differ.
+    `condition` is a vector as long as the axis; without `axis` it may also have the shape of `x`, as in `x[condition]`.
+    Their number is a symbolic size under `nm.compile`: one for all selections by one mask. `bound=` as for `nonzero`.
+    It can be differentiated, and batched over `x`. Raises ShapeError for sizes that differ.
     """
     x, mask = jnp.asarray(x), jnp.asarray(condition)
     source = mask

@@ -37,8 +37,8 @@ def slice_(x: Any, start: Any, stop: Any, axis: int = 0, *, bound: int | None = 
 def split(x: Any, lengths: Any, axis: int = 0) -> list[Any]:
     """The parts of `x` along `axis` with these lengths, one after the other: a list of arrays.
 
-    `lengths` is a list of integers, or a vector of a fixed number of them. Raises ShapeError where one is negative or they do
-    not sum up to the size of the axis.
+    `lengths` is a list of integers, or a vector of a fixed number of them. Raises ShapeError where one is negative or they
+    do not sum up to the size of the axis.
     """
     x = jnp.asarray(x)
     axis = axis_of(x, axis, "nm.split")
