@@ -135,7 +135,7 @@ def _device_to_host(view: Any, dtype: np.dtype[Any], shape: Sequence[int], devic
     """A copy by way of a buffer that the host can map.
 
     Not `iree.runtime.DeviceArray.to_host`: IREE 3.13 imports the memory of a numpy array there, and Vulkan refuses it
-    unless it begins at a page. test/python/runtime/test_vulkan.py fails when that is mended.
+    unless it begins at a page. test/python/models/test_vulkan.py fails when that is mended.
     """
     source = view.get_buffer()
     staging = device.allocator.allocate_buffer(_STAGING_MEMORY, _STAGING_USAGE, source.byte_length())

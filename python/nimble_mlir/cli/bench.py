@@ -59,7 +59,8 @@ class Row:
 @click.option("--seconds", type=click.FloatRange(0.0), default=1.0, show_default=True, help="Time for each size.")
 @click.option("--calls", type=click.IntRange(1), help="Calls for each size, instead of --seconds.")
 @click.option("--warmup", type=click.IntRange(0), default=2, show_default=True, help="Calls before those that count.")
-@click.option("--format", "format_", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option("--format", "format_", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True,
+              help="How to print the times.")  # fmt: skip
 @click.option("--plot", is_flag=True, help="Draw the medians as bars below the table.")
 def main(
     module: Path,

@@ -97,15 +97,20 @@ def parse_value(text: str) -> InputValue:
 def _filled(shape: tuple[int, ...], dtype: np.dtype[Any], values: str | None, text: str) -> np.ndarray:
     words = re.split(r"[\s,\[\]]+", values.strip(" []")) if values is not None and values.strip(" []") else ["0"]
     try:
-        numbers = [complex(word) if dtype.kind == "c" else float(word) if "." in word or "e" in word.lower()
-                   or "n" in word.lower() else int(word) for word in words]  # fmt: skip
-        elements = np.array(numbers).astype(dtype)
+        elements = np.array([_number(word, dtype) for word in words], dtype)
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(f"'{text}' has a value that is no {dtype.name}: {error}") from None
     size = int(np.prod(shape, dtype=np.int64))
     if elements.size not in (1, size):
         raise click.BadParameter(f"'{text}' has {elements.size} values; expected 1 or {size}")
     return np.broadcast_to(elements, size).reshape(shape) if elements.size == 1 else elements.reshape(shape)
+
+
+def _number(word: str, dtype: np.dtype[Any]) -> complex | float | int:
+    """The number that `word` says. Raises ValueError for one that is no element of such an array."""
+    if dtype.kind == "c":
+        return complex(word)
+    return int(word) if dtype.kind in "iub" or "int" in dtype.name else float(word)
 
 
 def _dims(text: str) -> tuple[str, ...]:

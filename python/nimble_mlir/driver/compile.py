@@ -7,6 +7,7 @@ targets share the stages up to `shapes`; from there on each has a module of its 
 from __future__ import annotations
 
 import logging
+import re
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ from typing import Any
 
 import nimble_mlir
 from nimble_mlir.dims.signature import REFLECTION_KEY, EntryPoint, Signature
-from nimble_mlir.errors import CompileError
+from nimble_mlir.errors import CompileError, NimbleError, UnsupportedOpError
 from nimble_mlir.mlir import ir
 from nimble_mlir.passes.base import entry_functions
 from nimble_mlir.passes.buffers import updated_arguments, work_estimate
@@ -64,7 +65,10 @@ def compile_program(
             lowering.write(target, source, last=number == len(targets) - 1)
             done = _PASSES_SHARE + (1 - _PASSES_SHARE) * number / len(targets)
             with monitor.step(f"iree-compile {target}", done):
-                compile_image(source, target, options, image)
+                try:
+                    compile_image(source, target, options, image)
+                except CompileError as error:
+                    raise _lacking_type(error, target, options) from error
             _iree_log.info("iree-compile %s: %.1f s", target, monitor.timings[-1][1])
             images.append(image)
         output = images[0]
@@ -168,6 +172,19 @@ class _Lowering:
             _log.debug("// stage %s\n%s", stage, text)
             if self._monitor.on_ir is not None:
                 self._monitor.on_ir(stage, text)
+
+
+def _lacking_type(error: CompileError, target: str, options: CompileOptions) -> NimbleError:
+    """What the IREE compiler says where a GPU has no float64 names neither: the failed op has the type all the same."""
+    failed = re.search(r"error: .*\bf64\b", getattr(error, "diagnostics", ""), re.DOTALL)
+    if target != "vulkan" or failed is None:
+        return error
+    gpu = f"the Vulkan target '{options.vulkan_target}'" if options.vulkan_target else "this Vulkan target"
+    where = str(error).partition(": the IREE compiler failed")[0]
+    return UnsupportedOpError(
+        f"{where}: float64 is not supported by {gpu} (what float32 sine, cosine and special functions are computed in, "
+        f"too): compile the function for llvm-cpu, or name a GPU that has it with CompileOptions(vulkan_target=)"
+    )
 
 
 def compile_image(source: Path, target: str, options: CompileOptions, image: Path) -> None:

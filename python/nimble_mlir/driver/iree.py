@@ -73,7 +73,9 @@ def compile_file(source: Path, flags: Sequence[str], output: Path, timeout: floa
         finally:
             process.kill()  # on a timeout or Ctrl-C; one that has ended does not mind
     if process.returncode != 0:
-        raise CompileError(f"{_failure(process.returncode, stderr)}\n{_reproducer(source, flags)}")
+        error = CompileError(f"{_failure(process.returncode, stderr)}\n{_reproducer(source, flags)}")
+        error.diagnostics = stderr  # type: ignore[attr-defined]  # all that the compiler said
+        raise error
 
 
 def _failure(code: int, stderr: str) -> str:
