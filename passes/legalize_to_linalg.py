@@ -3,6 +3,7 @@ is left is StableHLO that `stablehlo-legalize-to-linalg` lowers rightly; anythin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,6 +14,8 @@ from nimble_mlir.mlir import ir
 from .base import ModulePass, entry_functions, fail
 from .lowering import LOWERING_RULES, UPSTREAM_OPS, LoweringContext
 from .lowering.crosswise import REDUCING, materialized, read_crosswise
+from .lowering.kernels import NoKernelsError
+from .lowering.registry import Rule
 from .regions import statements
 from .shape_functions import custom_call_target
 from .symbol_table import DimBuilder, SymbolTable
@@ -32,6 +35,7 @@ class LegalizeToLinalg(ModulePass):
       %0 = tensor.expand_shape %2 [[0, 1], [2]] output_shape [%b, %s, 4]
     """
 
+    target: str = "llvm-cpu"
     name: ClassVar[str] = "nimble-legalize-to-linalg"
 
     def run(self, module: ir.Module) -> None:
@@ -39,7 +43,7 @@ class LegalizeToLinalg(ModulePass):
         for function in entry_functions(module):
             table = SymbolTable(function)
             builder = DimBuilder(function.entry_block, table.values)
-            context = LoweringContext(table.scope, builder)
+            context = LoweringContext(table.scope, builder, self.target)
             for op in statements(function):
                 _lower(context, op)
 
@@ -50,7 +54,7 @@ def _lower(context: LoweringContext, op: Any) -> None:
     if rule is not None:
         crosswise = [op.name in REDUCING and read_crosswise(result) for result in op.results]
         with ir.InsertionPoint(op), op.location:
-            lowered = rule(context, op)
+            lowered = _apply(rule, context, op)
             results = (
                 None
                 if lowered is None
@@ -62,9 +66,26 @@ def _lower(context: LoweringContext, op: Any) -> None:
             op.erase()
             return
     if op.name.startswith("stablehlo.") and op.name not in UPSTREAM_OPS:
-        name = f"custom call '{target}'" if target is not None else f"'{op.name}'"
+        name = _name(op)
         types = ", ".join(str(operand.type) for operand in op.operands)
         raise fail(op, f"{name} on ({types}) is not supported", UnsupportedOpError)
+
+
+def _name(op: Any) -> str:
+    target = custom_call_target(op)
+    return f"custom call '{target}'" if target is not None else f"'{op.name}'"
+
+
+def _apply(rule: Rule, context: LoweringContext, op: Any) -> Sequence[ir.Value] | None:
+    try:
+        return rule(context, op)
+    except NoKernelsError:
+        raise fail(
+            op,
+            f"{_name(op)} is not supported for the target {context.target}: it is a kernel of nimble's own, which IREE "
+            f"compiles for llvm-cpu alone; compile the function for llvm-cpu, or leave the op out of it",
+            UnsupportedOpError,
+        ) from None
 
 
 def _in_place_of(context: LoweringContext, before: ir.Value, after: ir.Value, crossed: bool) -> ir.Value:

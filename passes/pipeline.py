@@ -29,15 +29,17 @@ __all__ = ["DEFAULT_PIPELINE", "STAGES", "Instrumentation", "PassStep", "Pipelin
 DEFAULT_PIPELINE: tuple[tuple[str, str], ...] = (
     (
         "nimble",
-        "nimble-expand-windows,nimble-expand-approx-top-k,nimble-inline-calls,nimble-simplify-loops,nimble-bind-symbols,"
-        "nimble-infer-dims,nimble-verify-level{level=nimble}",
+        "nimble-expand-windows,nimble-expand-approx-top-k,nimble-inline-calls,nimble-erase-annotations,"
+        "nimble-fold-constants,nimble-simplify-loops,nimble-bind-symbols,nimble-infer-dims,"
+        "nimble-verify-level{level=nimble}",
     ),
     ("shapes", "nimble-synthesize-shape-functions,nimble-materialize-shapes,nimble-verify-level{level=shapes}"),
     (
         "linalg",
         # cse: what reads one value in two ways is seen only where equal values are one (lowering/crosswise.py).
-        "cse,nimble-lower-control-flow,nimble-reserve-capacity,nimble-legalize-to-linalg,stablehlo-legalize-to-linalg,"
-        "nimble-resolve-dims,nimble-erase-dims,nimble-hold-narrow-elements,canonicalize,cse,nimble-verify-level{level=linalg}",
+        "cse,nimble-hoist-from-loops,nimble-lower-control-flow,nimble-reserve-capacity,nimble-loops-to-kernels,"
+        "nimble-legalize-to-linalg,stablehlo-legalize-to-linalg,nimble-resolve-dims,nimble-erase-dims,"
+        "nimble-hold-narrow-elements,canonicalize,cse,nimble-verify-level{level=linalg}",
     ),
     ("iree", "nimble-emit-iree"),
 )
@@ -45,6 +47,9 @@ DEFAULT_PIPELINE: tuple[tuple[str, str], ...] = (
 STAGES: tuple[str, ...] = tuple(stage for stage, _ in DEFAULT_PIPELINE)
 
 _MODULE = "builtin.module"
+
+# The passes that choose lowerings by the target.
+_BY_TARGET = re.compile(r"nimble-loops-to-kernels|nimble-legalize-to-linalg")
 
 
 @dataclass
@@ -132,15 +137,22 @@ class Pipeline:
 def run_default(
     module: ir.Module,
     *,
+    after: str | None = None,
     until: str = STAGES[-1],
+    target: str = "llvm-cpu",
     on_stage: Callable[[str, ir.Module], None] | None = None,
     instrument: Instrumentation | None = None,
 ) -> None:
-    """Runs the default pipeline up to and with stage `until`; `on_stage(stage, module)` is called after each stage."""
+    """Runs the default pipeline up to and with stage `until`; `on_stage(stage, module)` is called after each stage.
+
+    With `after`, the module stands at that stage already. `target` is what IREE will compile for.
+    """
     if until not in STAGES:
         raise CompileError(f"unknown stage '{until}'; the stages are {', '.join(STAGES)}")
-    for stage, text in DEFAULT_PIPELINE[: STAGES.index(until) + 1]:
-        parse_pipeline(text).run(module, instrument=instrument)
+    first = 0 if after is None else STAGES.index(after) + 1
+    for stage, text in DEFAULT_PIPELINE[first : STAGES.index(until) + 1]:
+        passes = text if target == "llvm-cpu" else _BY_TARGET.sub(rf"\g<0>{{target={target}}}", text)
+        parse_pipeline(passes).run(module, instrument=instrument)
         if on_stage is not None:
             on_stage(stage, module)
 

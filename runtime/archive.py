@@ -18,11 +18,12 @@ import zlib
 
 from nimble_mlir.errors import LoadError
 
-__all__ = ["check_archive", "check_signature_header", "installed_iree_version", "open_archive"]
+__all__ = ["check_archive", "check_signature_header", "further_images", "installed_iree_version", "open_archive"]
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
+_IMAGE = re.compile(r"targets/([\w-]+)\.vmfb")
 _MARKER = b'{"nimble_schema":'
-_HEADER = re.compile(rb'\{"nimble_schema":(\d+),"nimble":"([^"]*)","iree":"([^"]*)"')
+_HEADER = re.compile(rb'\{"nimble_schema":(\d+),"nimble":"([^"]*)","iree":"([^"]*)"(?:,"target":"([^"]*)")?')
 
 
 class _BufferFile(io.RawIOBase):
@@ -52,10 +53,6 @@ class _BufferFile(io.RawIOBase):
         return len(part)
 
 
-# Entries that are no machine code: bytecode, constants and weights.
-_DATA_ENDINGS = (".fb", ".bin", ".safetensors")
-
-
 def open_archive(data: memoryview) -> zipfile.ZipFile:
     """The archive over a buffer, without a copy of it. Raises zipfile.BadZipFile."""
     return zipfile.ZipFile(_BufferFile(data))  # pyright: ignore[reportArgumentType]
@@ -70,6 +67,18 @@ def _directory(data: memoryview, name: str) -> list[zipfile.ZipInfo]:
             raise LoadError(f"'{name}' is damaged or incomplete: {error}") from error
         raise LoadError(f"'{name}' is not a .vmfb file: it is no ZIP archive") from error
     return sorted(entries, key=lambda entry: entry.header_offset)
+
+
+def further_images(data: memoryview, name: str) -> dict[str, memoryview]:
+    """The images for other targets than the first's that the file holds, by target. Raises LoadError."""
+    found = {}
+    for entry in _directory(data, name):
+        match = _IMAGE.fullmatch(entry.filename)
+        if match is not None:
+            header = _LOCAL_HEADER.unpack_from(data, entry.header_offset)
+            start = entry.header_offset + _LOCAL_HEADER.size + header[9] + header[10]
+            found[match[1]] = data[start : start + entry.file_size]
+    return found
 
 
 def check_archive(data: memoryview, name: str) -> None:
@@ -116,8 +125,10 @@ def _check_entry(data: memoryview, entry: zipfile.ZipInfo, name: str) -> int:
     return end
 
 
-def check_signature_header(data: mmap.mmap, name: str) -> None:
+def check_signature_header(data: mmap.mmap, name: str) -> str:
     """Find the nimble signature in the bytes of the file and compare its IREE version with the installed one.
+
+    Returns the target that the (first) image was compiled for, "" where the header does not say.
 
     Raises LoadError. This comes before IREE reads the file, whose own message for another version names neither.
     """
@@ -133,6 +144,7 @@ def check_signature_header(data: mmap.mmap, name: str) -> None:
             f"'{name}' needs the IREE runtime {release} (compiled with {needed} by nimble_mlir {header[2].decode()}), "
             f"but {installed} is installed: pip install 'iree-base-runtime=={release}.*', or compile the model again"
         )
+    return (header[4] or b"").decode()
 
 
 def installed_iree_version() -> str:

@@ -19,9 +19,20 @@ from iree.runtime import _binding
 
 from nimble_mlir.errors import LoadError, NimbleError
 
-__all__ = ["DRIVERS", "Device", "DeviceOptions", "get_device", "vm_instance"]
+__all__ = [
+    "DRIVERS",
+    "TARGET_OF_DRIVER",
+    "Device",
+    "DeviceInfo",
+    "DeviceOptions",
+    "devices",
+    "get_device",
+    "vm_instance",
+]
 
-DRIVERS = ("local-task", "local-sync", "vulkan", "cuda")
+# Device driver → the compile target whose code runs on it.
+TARGET_OF_DRIVER = {"local-task": "llvm-cpu", "local-sync": "llvm-cpu", "vulkan": "vulkan", "cuda": "cuda"}
+DRIVERS = tuple(TARGET_OF_DRIVER)
 _DEFAULT_STACK_SIZE = 131072  # IREE's default of --task_worker_stack_size
 
 _log = logging.getLogger("nimble_mlir.runtime")
@@ -50,6 +61,43 @@ class DeviceOptions:
                 raise ValueError(f"{name} is an option of local-task only, not of {self.driver}")
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """A device of this machine: the driver to load a module with, its name, and the compile target that runs on it."""
+
+    driver: str
+    name: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.driver}: {self.name} (target {self.target})"
+
+
+def devices(driver: str | None = None) -> list[DeviceInfo]:
+    """The devices of this machine, the CPU first; those of one driver if it is given.
+
+    A driver whose library is not installed has none. Raises LoadError for an unknown driver.
+    """
+    if driver is not None and driver not in DRIVERS:
+        raise LoadError(f"unknown driver '{driver}': choose from {', '.join(DRIVERS)}")
+    found = []
+    for each in DRIVERS if driver is None else (driver,):
+        if each.startswith("local-"):
+            names = [f"CPU, {os.cpu_count() or 1} processors" if each == "local-task" else "CPU, the calling thread"]
+        else:
+            names = _device_names(each)
+        found += [DeviceInfo(each, name, TARGET_OF_DRIVER[each]) for name in names]
+    return found
+
+
+def _device_names(driver: str) -> list[str]:
+    try:
+        return [str(device["name"]) for device in iree.runtime.get_driver(driver).query_available_devices()]
+    except Exception as error:  # the library of the driver is not there, or finds no device
+        _log.debug("no %s devices: %s", driver, error)
+        return []
 
 
 class Device:

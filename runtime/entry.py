@@ -47,14 +47,14 @@ class Place:
 class Entry:
     """A callable entry point. `live_treedefs` are JAX's treedefs of ((args, kwargs), results), if they are known.
 
-    Calls run in `place`; those whose sizes make them small run in the one that `small` gives, if there is one.
+    Calls run in what `place` gives; those whose sizes make them small in what `small` gives, if there is one.
     """
 
     def __init__(
         self,
         spec: EntryPoint,
         function: Any,
-        place: Place,
+        place: Callable[[], Place],
         small: Callable[[], Place] | None = None,
         live_treedefs: tuple[Any, Any] | None = None,
     ) -> None:
@@ -103,8 +103,8 @@ class Entry:
     def output_shapes(self, *args: Any, **kwargs: Any) -> Any:
         """The shapes of the results, as tuples in the structure of the results, without running anything.
 
-        Arguments may be arrays or anything else with `shape` and `dtype`. Raises ShapeError as a call does, and where
-        a size depends on values.
+        Arguments may be arrays or anything else with `shape` and `dtype`. A size that depends on values is a `SizeRange`,
+        which has its bounds. Raises ShapeError as a call does.
         """
         leaves = self._flatten(args, kwargs)
         shapes = [argument.check_struct(leaf) for argument, leaf in zip(self._arguments, leaves, strict=True)]
@@ -156,9 +156,7 @@ class Entry:
     def _remember(self, shapes: tuple[tuple[int, ...], ...]) -> Place:
         """Check sizes, and keep where to run for the next call with these shapes. Raises ShapeError."""
         values = self._plan.solve(shapes, self._names, self._scope)
-        place = self._place
-        if self._small is not None and self._is_small(values):
-            place = self._small()
+        place = self._small() if self._small is not None and self._is_small(values) else self._place()
         if len(self._places) >= _MAX_SOLVED:
             self._places.clear()
         self._places[shapes] = place

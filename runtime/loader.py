@@ -16,16 +16,15 @@ import iree.runtime
 
 from nimble_mlir.dims.signature import REFLECTION_KEY, Signature
 from nimble_mlir.errors import LoadError
-from nimble_mlir.runtime.archive import check_archive, check_signature_header
+from nimble_mlir.runtime.archive import check_archive, check_signature_header, further_images
 from nimble_mlir.runtime.contexts import ContextPool, context_limit
 from nimble_mlir.runtime.device import Device, DeviceOptions, get_device, vm_instance
 from nimble_mlir.runtime.entry import Entry, Place
+from nimble_mlir.runtime.images import DRIVER_OF_TARGET, choose_target
 from nimble_mlir.runtime.module import Module
 from nimble_mlir.runtime.weights import parameters_module
 
 __all__ = ["load", "open_module"]
-
-_DRIVER_OF_TARGET = {"llvm-cpu": "local-task", "vulkan": "vulkan", "cuda": "cuda"}
 
 # A second set of contexts may copy what the file holds (packed constants).
 _MAX_SMALL_FILE = 8 << 20
@@ -42,7 +41,9 @@ def load(
     """Load a compiled module.
 
     `device` is a driver name or `DeviceOptions`; None: what the compiler recommended, else the driver of the target
-    (local-task for llvm-cpu, where calls whose sizes make them small run in the calling thread instead).
+    (local-task for llvm-cpu, where calls whose sizes make them small run in the calling thread instead). Of a file for
+    several targets, the image that runs on `device` is taken; without `device`, the first in the order of its targets
+    whose device is there.
     `verify=False` skips the check of the file's CRCs (0.12 s for 440 MB in the page cache); IREE crashes on damaged
     files. The file stays mapped: replace it, but do not overwrite it in place, while it is used.
     A .vmfb holds native code: load only files that you trust.
@@ -58,53 +59,69 @@ def open_module(
     *,
     device: DeviceOptions | str | None = None,
     verify: bool = True,
+    absent_device_is_error: bool = True,
+    name: str | None = None,
     ir_stages: Mapping[str, str | Callable[[], str]] | None = None,
     live_treedefs: Mapping[str, tuple[Any, Any]] | None = None,
 ) -> Module:
     """`load` for the process that compiled the module.
 
-    `ir_stages` maps stage names to IR text, or to functions that make it. `live_treedefs` maps entry names to JAX's
-    treedefs of ((args, kwargs), results): with them, types that are registered with JAX can be passed and returned.
+    `name` is for messages (the path). `ir_stages` maps stage names to IR text, or to functions that make it.
+    `live_treedefs` maps entry names to JAX's treedefs of ((args, kwargs), results): with them, types that are registered
+    with JAX can be passed and returned. Without `absent_device_is_error` a module whose device is not there, or whose
+    code this machine cannot run, can be saved and asked for its signature; the LoadError comes when it is called.
     """
     if isinstance(source, bytes | bytearray | memoryview):
-        name, image = "bytes", _map_bytes(source)
+        name, file = name or "bytes", _map_bytes(source)
     else:
-        name = os.fspath(source)
-        image = _map_file(name)
-    view = memoryview(image)
+        file = _map_file(os.fspath(source))
+        name = name or os.fspath(source)
+    view = memoryview(file)
     if verify:
         check_archive(view, name)
-    check_signature_header(image, name)
+    first = check_signature_header(file, name)
+    images = {first: view, **further_images(view, name)}
+    image = images[choose_target(images, device, name)]
     vm_module = _open_bytecode(image, name)
-    functions = [vm_module.lookup_function(function) for function in vm_module.function_names]
-    texts = [text for function in functions if (text := function.reflection.get(REFLECTION_KEY)) is not None]
+    functions = {function: vm_module.lookup_function(function) for function in vm_module.function_names}
+    texts = [text for each in functions.values() if (text := each.reflection.get(REFLECTION_KEY)) is not None]
     if not texts:
         raise LoadError(f"'{name}' was not compiled by nimble_mlir: no function carries a nimble signature")
     signature = Signature.from_json(*texts)
-    by_size = device is None
-    if device is None:
-        device = signature.driver or _DRIVER_OF_TARGET.get(signature.target)
-        if device is None:
-            raise LoadError(f"'{name}' was compiled for the target '{signature.target}', which has no device here")
-    opened = get_device(device)
-    parameters = parameters_module(image, name)
+    chosen = device or signature.driver or DRIVER_OF_TARGET.get(signature.target)
+    if chosen is None:
+        raise LoadError(f"'{name}' was compiled for the target '{signature.target}', which has no device here")
 
-    def place_on(device: Device) -> Place:
-        return Place(device, _make_pool(vm_module, parameters, device, view, name))
+    def place_on(options: DeviceOptions | str) -> Place:
+        opened = get_device(options)
+        return Place(opened, _make_pool(vm_module, parameters_module(file, name), opened, image, name))
 
-    place, small = place_on(opened), None
-    if by_size and opened.options.driver == "local-task" and len(view) <= _MAX_SMALL_FILE:
-        small = _Once(lambda: place_on(get_device("local-sync")))
-    by_name = {function.name: function for function in functions}
+    place, small = _Once(lambda: place_on(chosen)), None
+    if device is None and chosen == "local-task" and len(view) <= _MAX_SMALL_FILE:
+        small = _Once(lambda: place_on("local-sync"))
+    try:
+        place()
+    except LoadError:
+        if absent_device_is_error:
+            raise
     live_treedefs = live_treedefs or {}
     entries: dict[str, Entry] = {}
     for entry_name, spec in signature.entries.items():
-        function = by_name.get(spec.function)
+        function = functions.get(spec.function)
         if function is None:
             raise LoadError(f"'{name}' has no function '{spec.function}' for its entry point '{entry_name}'")
         entries[entry_name] = Entry(spec, function, place, small, live_treedefs.get(entry_name))
-    _log.debug("loaded %s on %r: %s", name, opened, ", ".join(entries))
-    return Module(signature, entries, opened, image=view, name=name, ir_stages=ir_stages)
+    _log.debug("loaded %s for %s: %s", name, chosen, ", ".join(entries))
+    return Module(
+        signature,
+        entries,
+        lambda: place().device,
+        image=view,
+        targets=tuple(images),
+        name=name,
+        asked_for=device,
+        ir_stages=ir_stages,
+    )
 
 
 class _Once:
@@ -144,7 +161,7 @@ def _map_bytes(data: bytes | bytearray | memoryview) -> mmap.mmap:
     return image
 
 
-def _open_bytecode(image: mmap.mmap, name: str) -> Any:
+def _open_bytecode(image: memoryview, name: str) -> Any:
     try:
         return iree.runtime.VmModule.wrap_buffer(vm_instance(), image)
     except Exception as error:

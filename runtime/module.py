@@ -10,7 +10,7 @@ from typing import Any
 
 from nimble_mlir.dims.signature import Signature
 from nimble_mlir.errors import LoadError, NimbleError
-from nimble_mlir.runtime.device import Device
+from nimble_mlir.runtime.device import Device, DeviceOptions
 from nimble_mlir.runtime.entry import Entry
 
 __all__ = ["Module"]
@@ -28,16 +28,20 @@ class Module:
         self,
         signature: Signature,
         entries: Mapping[str, Entry],
-        device: Device,
+        device: Callable[[], Device],
         *,
         image: memoryview,
+        targets: tuple[str, ...],
         name: str,
+        asked_for: DeviceOptions | str | None = None,
         ir_stages: Mapping[str, str | Callable[[], str]] | None = None,
     ) -> None:
         self._signature = signature
         self._entries = dict(entries)
         self._device = device
         self._image = image
+        self._targets = targets
+        self._asked_for = asked_for
         self._name = name
         self._ir_stages = ir_stages
         self._only = next(iter(self._entries.values())) if len(self._entries) == 1 else None
@@ -48,9 +52,17 @@ class Module:
         return self._signature
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """The compile targets that the file has an image for, in order; `signature.target` is that of the one in use."""
+        return self._targets
+
+    @property
     def device(self) -> Device:
-        """Where the module runs (loaded without `device=`, small calls on the CPU run in the calling thread instead)."""
-        return self._device
+        """Where the module runs (loaded without `device=`, small calls on the CPU run in the calling thread instead).
+
+        Raises LoadError for a module that was compiled for a device that this machine does not have.
+        """
+        return self._device()
 
     def entry(self, name: str) -> Entry:
         """The entry point of this name. Raises NimbleError naming those that exist."""
@@ -123,5 +135,25 @@ class Module:
             f"this module has several entry points ({self._listed()}): call one of them, such as m.{first}(...)"
         )
 
+    @property
+    def image(self) -> memoryview:
+        """The bytes of the file, as `save` writes them; without a copy, valid as long as they are referenced."""
+        return self._image
+
     def __repr__(self) -> str:
-        return f"<nimble_mlir.Module {self._name!r}: {self._listed()} on {self._device.options.driver}>"
+        try:
+            where = f"on {self.device.options.driver}"
+        except LoadError:
+            where = f"for {self._signature.target}, which is not here"
+        return f"<nimble_mlir.Module {self._name!r}: {self._listed()} {where}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A module is pickled as the bytes of its file, and loaded on the same kind of device where it is unpickled."""
+        return _unpickle, (bytes(self._image), self._asked_for)
+
+
+def _unpickle(data: bytes, device: DeviceOptions | str | None) -> Module:
+    from nimble_mlir.runtime.loader import open_module  # which imports this module
+
+    # What was pickled was checked when it was loaded; a device that is not here is an error when it is called.
+    return open_module(data, device=device, verify=False, absent_device_is_error=False)

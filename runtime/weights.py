@@ -76,8 +76,8 @@ def _locate(image: mmap.mmap, name: str) -> _Weights | None:
 
 def _linked(link: dict[str, Any], name: str) -> _Weights:
     written = Path(link["path"])
-    beside = Path(name).parent / written.name
-    for path in (beside, written):
+    beside = [Path(name).parent / written.name] if Path(name).is_file() else []  # no file: the bytes of one
+    for path in (*beside, written):
         if not path.is_file():
             continue
         size = path.stat().st_size

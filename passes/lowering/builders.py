@@ -38,10 +38,16 @@ def element_type_of(value: ir.Value) -> ir.Type:
 
 @dataclass
 class LoweringContext:
-    """The function's symbols, and builders that keep dims on the types."""
+    """The function's symbols, and builders that keep dims on the types. `target` is what IREE will compile for."""
 
     scope: Scope
     sizes: DimBuilder
+    target: str = "llvm-cpu"
+
+    @property
+    def has_kernels(self) -> bool:
+        """Whether kernels (`nimble.kernel`) can be compiled: IREE 3.13 makes code of our own dispatches for CPUs alone."""
+        return self.target == "llvm-cpu"
 
     def dims(self, value: ir.Value) -> Dims:
         """The dims of a tensor value."""

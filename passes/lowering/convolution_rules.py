@@ -131,7 +131,7 @@ def _as_matmul(
 def _as_kernel(
     ctx: LoweringContext, lhs: ir.Value, rhs: ir.Value, target: Sequence[DimExpr], windows: _Windows, element: ir.Type
 ) -> ir.Value | None:
-    if windows.groups > 1 or not has_kernel(element, ctx.dims(rhs)):
+    if not ctx.has_kernels or windows.groups > 1 or not has_kernel(element, ctx.dims(rhs)):
         return None
     lhs = _trimmed(ctx, lhs, rhs, target, windows)
     return convolution_kernel(ctx, lhs, rhs, target, windows.strides, windows.dilations)

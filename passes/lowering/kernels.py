@@ -17,6 +17,7 @@ from .builders import LoweringContext, element_type_of
 from .signedness import as_signless, reinterpret, signless
 
 __all__ = [
+    "NoKernelsError",
     "binding_sizes",
     "branch",
     "flag",
@@ -32,6 +33,10 @@ __all__ = [
 ]
 
 Values = Sequence[ir.Value]
+
+
+class NoKernelsError(Exception):
+    """A rule needs a kernel, and the target, which is the argument, has none."""
 
 
 def stored_type(element: ir.Type) -> ir.Type:
@@ -66,7 +71,11 @@ def kernel(
 ) -> list[ir.Value]:
     """A kernel whose `body` gets the workgroup's number, inputs and outputs, and returns the outputs afterwards.
 
-    `outputs` are the tensors that the kernel updates (`ctx.empty` where their elements do not matter)."""
+    `outputs` are the tensors that the kernel updates (`ctx.empty` where their elements do not matter). Raises NoKernelsError
+    for a target that has none.
+    """
+    if not ctx.has_kernels:
+        raise NoKernelsError(ctx.target)
     bound = [_bind(ctx, value) for value in (*inputs, *outputs)]
     one = constant_index(1) if workgroups is None else workgroups
     count = len(inputs)

@@ -18,7 +18,7 @@ from .scalar_body import accumulator_type, scalar_body
 def reduce(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     """Any computation of any number of operands; floats narrower than f32 accumulate in f32."""
     count = len(op.results)
-    if count == 1:
+    if count == 1 and ctx.has_kernels:
         reduced_rows = reduce_rows(ctx, op)
         if reduced_rows is not None:
             return [reduced_rows]

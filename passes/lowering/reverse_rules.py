@@ -38,7 +38,8 @@ def reversed_along(ctx: LoweringContext, value: ir.Value, axes: Sequence[int]) -
     size = product(dims)
     if not last:
         return value
-    if has_lanes(element_type_of(value)) and not (size.is_constant and size.constant_value <= _FEW):
+    worth_it = ctx.has_kernels and not (size.is_constant and size.constant_value <= _FEW)
+    if worth_it and has_lanes(element_type_of(value)):
         return reinterpret(_by_kernel(ctx, as_signless(value), last), value.type)
 
     def body() -> ir.Value:

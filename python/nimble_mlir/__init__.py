@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from nimble_mlir.api import compile, compile_stablehlo
     from nimble_mlir.capture import TensorList, associative_scan, cond, fori_loop, scan, switch, while_loop
     from nimble_mlir.capture import map_ as map
+    from nimble_mlir.driver import cache
     from nimble_mlir.driver.options import CompileOptions
-    from nimble_mlir.runtime import DeviceOptions, Module, load
+    from nimble_mlir.runtime import DeviceInfo, DeviceOptions, Module, devices, load
 
 __version__ = "0.1.0"
 
@@ -41,53 +42,92 @@ __all__ = [
     "CaptureError",
     "CompileError",
     "CompileOptions",
+    "DeviceInfo",
     "DeviceOptions",
     "LoadError",
     "Module",
     "NimbleError",
+    "Ragged",
     "ShapeError",
+    "SizeRange",
     "TensorList",
     "UnsupportedOpError",
+    "arange",
     "associative_scan",
+    "cache",
     "compile",
     "compile_stablehlo",
+    "compress",
+    "concatenate",
     "cond",
+    "devices",
     "dims",
     "fori_loop",
+    "full",
     "load",
     "map",
+    "non_max_suppression",
+    "nonzero",
+    "ragged_attention",
+    "repeat",
+    "reshape",
     "scan",
+    "slice",
     "spec",
+    "split",
     "switch",
+    "top_k",
+    "unique",
     "while_loop",
     "with_shape",
+    "zeros",
 ]
 
 _CAPTURE, _RUNTIME = "nimble_mlir.capture", "nimble_mlir.runtime"
 
-# Public name → its module, and its name there where that is another.
+# Public name → its module, and its name there where that is another ("*": the module itself).
 _LAZY = {
     "CompileOptions": "nimble_mlir.driver.options",
+    "DeviceInfo": _RUNTIME,
     "DeviceOptions": _RUNTIME,
     "Module": _RUNTIME,
+    "Ragged": _CAPTURE,
+    "SizeRange": "nimble_mlir.dims",
     "TensorList": _CAPTURE,
+    "arange": _CAPTURE,
     "associative_scan": _CAPTURE,
+    "cache": "nimble_mlir.driver.cache:*",
     "compile": "nimble_mlir.api",
     "compile_stablehlo": "nimble_mlir.api",
+    "compress": _CAPTURE,
+    "concatenate": _CAPTURE,
     "cond": _CAPTURE,
+    "devices": _RUNTIME,
     "fori_loop": _CAPTURE,
+    "full": _CAPTURE,
     "load": _RUNTIME,
     "map": f"{_CAPTURE}:map_",
+    "non_max_suppression": _CAPTURE,
+    "nonzero": _CAPTURE,
+    "ragged_attention": _CAPTURE,
+    "repeat": _CAPTURE,
+    "reshape": _CAPTURE,
     "scan": _CAPTURE,
+    "slice": f"{_CAPTURE}:slice_",
+    "split": _CAPTURE,
     "switch": _CAPTURE,
+    "top_k": _CAPTURE,
+    "unique": _CAPTURE,
     "while_loop": _CAPTURE,
+    "zeros": _CAPTURE,
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         module, _, other = _LAZY[name].partition(":")
-        value = getattr(import_module(module), other or name)
+        found = import_module(module)
+        value = found if other == "*" else getattr(found, other or name)
         globals()[name] = value
         return value
     raise AttributeError(f"module 'nimble_mlir' has no attribute '{name}'")

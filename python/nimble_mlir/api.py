@@ -6,19 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nimble_mlir.driver.compile import compile_program
-from nimble_mlir.driver.options import CompileOptions, iree_flags
+from nimble_mlir.driver.options import CompileOptions, target_list
 from nimble_mlir.driver.stablehlo import import_stablehlo
 from nimble_mlir.errors import CaptureError
 from nimble_mlir.passes.library_ops import library_ops
+from nimble_mlir.passes.program import Program
 from nimble_mlir.runtime import Module
 
-__all__ = ["compile", "compile_stablehlo"]
+__all__ = ["compile", "compile_stablehlo", "read_stablehlo"]
 
 
 def compile(
     fn: Callable[..., Any] | Mapping[str, tuple[Callable[..., Any], Sequence[Any]]],
     example_args: Sequence[Any] | None = None,
-    target: str = "llvm-cpu",
+    target: str | Sequence[str] = "llvm-cpu",
     *,
     example_kwargs: Mapping[str, Any] | None = None,
     options: CompileOptions | None = None,
@@ -30,7 +31,8 @@ def compile(
         entry points that share their constants.
       example_args: a tuple of pytrees whose leaves are arrays (their shape is fixed), `nimble_mlir.spec`s (symbolic
         where they hold symbols of `nimble_mlir.dims`) or Python numbers.
-      target: "llvm-cpu", "vulkan" or "cuda".
+      target: "llvm-cpu", "vulkan", "cuda", or a list of them: one file for all, of which `load` takes what runs on the
+        device asked for, else the first in the list whose device is there. No device is needed to compile for it.
       example_kwargs: keyword arguments, likewise.
       options: `CompileOptions`.
 
@@ -44,8 +46,7 @@ def compile(
     """
     from nimble_mlir.capture import capture
 
-    options = options or CompileOptions()
-    iree_flags(target, options)  # an unknown target is said before anything is traced
+    targets = target_list(target)  # an unknown one is said before anything is traced
     if isinstance(fn, Mapping):
         if example_args is not None or example_kwargs is not None:
             raise CaptureError("with several entry points, example arguments stand in the mapping: {name: (fn, args)}")
@@ -54,10 +55,12 @@ def compile(
         name = getattr(fn, "__name__", "main")
         entry = name if name.isidentifier() else "main"
         entries = {entry: (fn, example_args if example_args is not None else (), example_kwargs or {})}
-    return compile_program(capture(entries), target, options)
+    return compile_program(capture(entries), targets, options or CompileOptions())
 
 
-def compile_stablehlo(source: Any, target: str = "llvm-cpu", *, options: CompileOptions | None = None) -> Module:
+def compile_stablehlo(
+    source: Any, target: str | Sequence[str] = "llvm-cpu", *, options: CompileOptions | None = None
+) -> Module:
     """Compiles a StableHLO module with dynamic dimensions: its public functions become the entry points.
 
     Args:
@@ -71,14 +74,18 @@ def compile_stablehlo(source: Any, target: str = "llvm-cpu", *, options: Compile
     Raises:
       UnsupportedOpError, CompileError: as for `compile`; CompileError also where `source` cannot be read.
     """
-    options = options or CompileOptions()
-    iree_flags(target, options)
+    targets = target_list(target)
+    return compile_program(read_stablehlo(source, targets[0]), targets, options or CompileOptions())
+
+
+def read_stablehlo(source: Any, target: str) -> Program:
+    """The program that `compile_stablehlo` compiles. Of an export for several platforms it is what `target` runs."""
     program = import_stablehlo(source, target, _plain_stablehlo)
     if library_ops(program.module):
         from nimble_mlir.capture.expand import expand_library_ops
 
         expand_library_ops(program.module)
-    return compile_program(program, target, options)
+    return program
 
 
 def _plain_stablehlo(source: str | bytes) -> bytes:

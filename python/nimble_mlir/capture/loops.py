@@ -112,7 +112,7 @@ def scan(
             if row.shape[1:] != result.shape:
                 raise CaptureError(
                     f"nm.scan of {place_of(f)}: a result of the scan body has a size that differs per step, "
-                    f"{result.shape} after {row.shape[1:]}; use nm.TensorList"
+                    f"{result.shape} after {row.shape[1:]}; use nm.Ragged or nm.TensorList"
                 )
         rows = jax.tree_util.tree_map(lambda row, y: lax.dynamic_update_index_in_dim(row, y, at, 0), rows, y)
         return index + 1, value, rows
@@ -158,6 +158,6 @@ def _eager_scan(f: Callable[[Any, Any], Any], init: Any, xs: Any, length: int, r
         if shapes != first:
             raise ShapeError(
                 f"nm.scan of {place_of(f)}: a result of the scan body has a size that differs per step, {shapes} after "
-                f"{first}; use nm.TensorList"
+                f"{first}; use nm.Ragged or nm.TensorList"
             )
     return value, jax.tree_util.tree_map(lambda *rows: jnp.stack(rows), *made)

@@ -16,7 +16,7 @@ import jax.export
 from nimble_mlir.dims import Constraint, DimExpr, Scope, SymbolInfo
 from nimble_mlir.errors import CaptureError
 
-__all__ = ["is_symbolic", "make_dims", "make_spec", "scope_of", "single_scope", "to_expr"]
+__all__ = ["expression_of", "is_symbolic", "make_dims", "make_spec", "scope_of", "single_scope", "to_expr"]
 
 _likely: weakref.WeakKeyDictionary[Any, dict[str, tuple[int, ...]]] = weakref.WeakKeyDictionary()
 
@@ -44,6 +44,14 @@ def make_dims(
         if is_symbolic(symbol):
             _likely[symbol.scope] = values
     return symbols
+
+
+def expression_of(text: str, symbol: Any) -> Any:
+    """The JAX dimension that `text` says ("2*s + 1"), in the scope of `symbol`. Raises CaptureError."""
+    try:
+        return jax.export.symbolic_shape(text, scope=symbol.scope)[0]
+    except Exception as error:  # JAX raises several kinds, all of them about the text given
+        raise CaptureError(f"the size '{text}': {error}") from error
 
 
 def make_spec(shape: Sequence[Any], dtype: Any) -> jax.ShapeDtypeStruct:

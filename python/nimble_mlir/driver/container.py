@@ -1,24 +1,28 @@
-"""The file of a compiled module: IREE's .vmfb with the weights as one more entry.
+"""The file of a compiled module: IREE's .vmfb with the weights, and the images for further targets, as further entries.
 
-A .vmfb is a ZIP archive, and IREE reads its own entries whatever stands behind them. The weights are the entry
-`weights.safetensors`, stored (not compressed) and aligned, so that the runtime maps them in place, and so that other
-tools can read them (the safetensors format: an 8-byte length, a JSON header, the elements).
+A .vmfb is a ZIP archive, and IREE reads its own entries whatever stands behind them. So the file itself is the image for
+the first target; that for each other one is an entry `targets/<target>.vmfb`. The weights, which all share, are the entry
+`weights.safetensors`. Both are stored (not compressed) and aligned, so that the runtime maps them in place, and so that
+other tools can read them (the safetensors format: an 8-byte length, a JSON header, the elements).
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-__all__ = ["LINK_ENTRY", "WEIGHTS_ENTRY", "add_weights", "link_weights"]
+__all__ = ["IMAGE_ENTRY", "LINK_ENTRY", "WEIGHTS_ENTRY", "add_image", "add_weights", "link_weights"]
 
 WEIGHTS_ENTRY = "weights.safetensors"
 LINK_ENTRY = "weights.link"
+IMAGE_ENTRY = "targets/{target}.vmfb"
 _ALIGNMENT = 4096
 _LOCAL_HEADER = 30
 _CHUNK = 1 << 24
@@ -48,17 +52,33 @@ def add_weights(path: Path, weights: Mapping[str, np.ndarray]) -> None:
         return
     header = _header(weights)
     size = len(header) + sum(array.nbytes for array in weights.values())
+    with _aligned_entry(path, WEIGHTS_ENTRY, size) as file:
+        _write(file, header, weights)
+
+
+def add_image(path: Path, target: str, image: Path) -> None:
+    """Appends the .vmfb `image`, made for `target`, to the archive at `path`."""
+    with (
+        image.open("rb") as source,
+        _aligned_entry(path, IMAGE_ENTRY.format(target=target), image.stat().st_size) as file,
+    ):
+        shutil.copyfileobj(source, file, _CHUNK)
+
+
+@contextmanager
+def _aligned_entry(path: Path, name: str, size: int) -> Iterator[IO[bytes]]:
+    """A file to write an entry of `size` bytes to, which begins at a page of the archive."""
     with zipfile.ZipFile(path, "a", zipfile.ZIP_STORED) as archive:
-        info = zipfile.ZipInfo(WEIGHTS_ENTRY)
+        info = zipfile.ZipInfo(name)
         info.file_size = size
         large = size >= zipfile.ZIP64_LIMIT
-        start = archive.start_dir + _LOCAL_HEADER + len(WEIGHTS_ENTRY) + (20 if large else 0)
+        start = archive.start_dir + _LOCAL_HEADER + len(name) + (20 if large else 0)
         # An extra field (id 0, then its length) moves the data to the next page.
         padding = -start % _ALIGNMENT
         padding += _ALIGNMENT if padding < 4 else 0
         info.extra = b"\0\0" + (padding - 4).to_bytes(2, "little") + bytes(padding - 4)
         with archive.open(info, "w", force_zip64=large) as file:
-            _write(file, header, weights)
+            yield file
 
 
 def link_weights(path: Path, weights: Mapping[str, np.ndarray], beside: Path) -> None:

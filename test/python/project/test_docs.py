@@ -1,5 +1,6 @@
 """The documentation: its code runs, its examples of errors are what is raised, and its links lead somewhere.
 
+```console blocks, of every page, are run by bash in one empty folder and what they print is compared, "..." being anything.
 In README.md and the pages of `_RUN`, ```python blocks run in order, page by page, in one namespace and an empty folder;
 ```pycon blocks are run by doctest in the same namespace and compared.
 """
@@ -9,13 +10,16 @@ import doctest
 import re
 
 import pytest
+from console_blocks import commands, run
 from project_files import ROOT
 
 import nimble_mlir as nm
 
 _PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 # The other pages have code for illustration, which must only be valid Python.
-_RUN = {"README.md", "errors.md", "limits.md", "architecture.md", "dynamic-loops.md"}
+_RUN = {
+    "README.md", "architecture.md", "data-dependent-sizes.md", "dynamic-loops.md", "errors.md", "limits.md", "targets.md",
+}  # fmt: skip
 _BLOCK = re.compile(r"^```(python|pycon)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -47,6 +51,16 @@ def test_code_runs(path, tmp_path, monkeypatch):
             runner.run(test, out=report.append, clear_globs=False)
             namespace.update(test.globs)
             assert not runner.summarize(verbose=False).failed, "".join(report)
+
+
+@pytest.mark.parametrize("path", [path for path in _PAGES if list(commands(path))], ids=page_id)
+def test_commands_print_what_the_page_says(path, tmp_path):
+    checker = doctest.OutputChecker()
+    for command in commands(path):
+        printed = run(command, tmp_path)
+        assert checker.check_output(f"{command.output}\n", f"{printed}\n", _FLAGS), (
+            f"{path}:{command.line}: {command.text}\n--- expected\n{command.output}\n--- printed\n{printed}"
+        )
 
 
 @pytest.mark.parametrize("path", _PAGES, ids=page_id)

@@ -1,0 +1,1 @@
+"""The C++ library, built and compared with Python."""

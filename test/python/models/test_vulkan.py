@@ -1,0 +1,94 @@
+"""Programs of the registry on Vulkan: the numbers of jax.jit. llvmpipe (Debian's mesa-vulkan-drivers) is enough of a device.
+
+CI runs a sample (`_SAMPLE`); `-m exhaustive` runs every program: those that have no lowering there yet, or that the IREE
+compiler refuses for SPIR-V, are an error that says so and are counted as skipped.
+"""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+from support.programs import PROGRAMS
+from support.tolerances import assert_agrees
+
+import nimble_mlir as nm
+
+VULKAN = nm.devices("vulkan")
+
+pytestmark = pytest.mark.skipif(not VULKAN, reason="no Vulkan device: apt-get install mesa-vulkan-drivers libvulkan1")
+
+# Elementwise, products, reductions, gathers, loops and branches; the quicker ones to compile.
+_SAMPLE = ("mlp", "broadcasts", "carries_that_change_places")
+_COMBINATIONS = 4
+
+
+def check(name: str) -> None:
+    program = PROGRAMS[name]
+    module = nm.compile(program.function, program.example_args(), target="vulkan")
+    (entry,) = module.signature.entries.values()
+    assert module.device.options.driver == "vulkan"
+    for sizes in program.sizes(entry, _COMBINATIONS):
+        args = program.inputs(entry, sizes)
+        try:
+            assert_agrees(module(*args), jax.jit(program.function)(*args), program.kind)
+        except AssertionError as error:
+            raise AssertionError(f"{name} at {sizes}: {error}") from None
+
+
+def test_the_device(record_property) -> None:
+    """In the log: pytest prints it with -rP, CI's log has it as a property of the junit report and on stdout."""
+    record_property("vulkan", VULKAN[0].name)
+    print(f"Vulkan device: {VULKAN[0].name}")
+    assert VULKAN[0].target == "vulkan"
+
+
+@pytest.mark.parametrize("name", _SAMPLE)
+def test_sample(name: str) -> None:
+    check(name)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", sorted(PROGRAMS))
+def test_every_program(name: str) -> None:
+    try:
+        check(name)
+    except (nm.UnsupportedOpError, nm.CompileError) as error:
+        pytest.skip(f"{type(error).__name__}: {str(error).splitlines()[0]}")
+
+
+def test_an_op_that_is_a_kernel_is_an_error_that_says_so() -> None:
+    (n,) = nm.dims("n")
+    x = nm.spec((n,), np.float32)
+    with pytest.raises(nm.UnsupportedOpError) as error:
+        nm.compile(lambda x: jax.numpy.sort(x), (x,), target="vulkan")
+    text = str(error.value)
+    assert "'stablehlo.sort' is not supported for the target vulkan: it is a kernel of nimble's own" in text
+    assert "compile the function for llvm-cpu, or leave the op out of it" in text
+    assert "test_vulkan.py:" in text
+
+
+def test_float64_is_an_error_where_the_gpu_lacks_it() -> None:
+    with jax.enable_x64(True):
+        (n,) = nm.dims("n")
+        x = nm.spec((n,), np.float64)
+        options = nm.CompileOptions(vulkan_target="adreno")
+        with pytest.raises(nm.UnsupportedOpError, match=r"float64 is not supported by the Vulkan target 'adreno'"):
+            nm.compile(lambda x: x * x, (x,), target="vulkan", options=options)
+
+
+def test_copies_to_the_host_need_the_workaround() -> None:
+    """IREE 3.13's own copy imports memory of numpy's, which Vulkan refuses. Mended: use it in runtime/arrays.py again."""
+    import iree.runtime
+
+    from nimble_mlir.runtime import get_device
+
+    device = get_device("vulkan")
+    x = np.arange(5, dtype=np.float32)
+    view = device.allocator.allocate_buffer_copy(
+        int(iree.runtime.MemoryType.DEVICE_LOCAL), int(iree.runtime.BufferUsage.DEFAULT), device.hal_device, x,
+        int(iree.runtime.HalElementType.FLOAT_32),
+    )  # fmt: skip
+    array = iree.runtime.DeviceArray(device.hal_device, view)
+    with pytest.raises(ValueError, match="minImportedHostPointerAlignment"):
+        array.to_host()
