@@ -329,8 +329,7 @@ def _run(steps: Sequence[Step], unknown: Collection[str]) -> list[Append]:
     for step in steps:
         if not isinstance(step, Append):
             break
-        dims = dims_of(step.op.results[0].type) or ()
-        if not dims[step.op.attributes["dimension"].value].symbols.isdisjoint(unknown):
+        if not _dim(step.op.results[0], step.op.attributes["dimension"].value).symbols.isdisjoint(unknown):
             break
         run.append(step)
     return run
