@@ -1,4 +1,4 @@
-"""A plan as plain values for JSON: how the symbols are solved and what is checked, for C++, which makes no plan of its own."""
+"""A plan as plain values for JSON: how symbols are solved and what is checked, for C++, which makes no plan of its own."""
 
 from __future__ import annotations
 
