@@ -16,20 +16,25 @@ from .core import (
     tensor_type,
 )
 from .kernels import Binding, BindOp, KernelOp, KernelYieldOp, UnbindOp
+from .selections import PARTS, CompressOp, CountOp, DefineSizeOp, NonzeroOp, NonzeroPaddedOp
 from .shaped import BroadcastInDimOp, GatherOp, IotaOp, PadOp, ReshapeOp, SliceOp, TieShapeOp
 from .symbols import CastOp, CheckOp, ConstraintOp, SymbolOp, bounds_to_attr, symbol_info
 from .windows import DynamicReduceWindowOp, ReduceWindowOp, ScanOp, YieldOp
 
 __all__ = [
     "DYNAMIC",
+    "PARTS",
     "BindOp",
     "Binding",
     "BroadcastInDimOp",
     "BufferView",
     "CastOp",
     "CheckOp",
+    "CompressOp",
     "ConstantOp",
     "ConstraintOp",
+    "CountOp",
+    "DefineSizeOp",
     "Dims",
     "DynamicReduceWindowOp",
     "ExportOp",
@@ -39,6 +44,8 @@ __all__ = [
     "KernelOp",
     "KernelYieldOp",
     "Nimble",
+    "NonzeroOp",
+    "NonzeroPaddedOp",
     "PadOp",
     "ReduceWindowOp",
     "ReshapeOp",

@@ -53,14 +53,15 @@ def _bind(function: Any) -> None:
     signature, plan = _solve(function)
     block = function.entry_block
     uses = {a.position: list(block.arguments[a.position].uses) for a in signature.arguments if a.values}
+    # First of all: what a custom call defines is used through a variable of JAX's, like the sizes of the arguments.
+    solved = {step.symbol for step in plan.steps}
+    variables = {symbol: block.arguments[position] for position, symbol in signature.dimension_variables.items()}
+    define_sizes(function, {symbol: value for symbol, value in variables.items() if symbol not in solved})
     with ir.InsertionPoint.at_block_begin(block), function.location:
         values = _emit_symbols(signature, plan, block)
         for argument in signature.arguments:
             if argument.values:
                 _replace_uses(uses[argument.position], block.arguments[argument.position], argument.values, values)
-        # First of all: what a custom call defines is used through a variable of JAX's, like the sizes of the arguments.
-        variables = {symbol: block.arguments[position] for position, symbol in signature.dimension_variables.items()}
-        define_sizes(function, {symbol: value for symbol, value in variables.items() if symbol not in values})
         for position, symbol in signature.dimension_variables.items():
             if symbol not in values:
                 continue

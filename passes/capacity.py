@@ -10,12 +10,20 @@ from dataclasses import dataclass
 from nimble_mlir.dialects import DYNAMIC, BufferView, ExportOp, ImportOp, ViewSizeOp, dims_of
 from nimble_mlir.mlir import arith, ir, tensor
 
+from .shape_functions import custom_call_target
 from .symbol_table import DimBuilder, constant_index
 
-__all__ = ["CONSUME", "Room", "view_size"]
+__all__ = ["CONSUME", "FRONT", "RESERVE", "Reserved", "Room", "reserved", "view_size"]
 
 # On the `nimble.import` of a view that nothing else reads: its buffer may be written to.
 CONSUME = "nimble.consume"
+
+# On the `nimble.import` of a view that nothing else uses: its sizes may be smaller along the first axis, and what lies
+# behind them is not taken.
+FRONT = "nimble.front"
+
+# The target of the custom call around a list that says `Reserved` of it, with that as its configuration.
+RESERVE = "nimble.reserve"
 
 _SGT = 4  # arith.cmpi sgt
 
@@ -60,6 +68,15 @@ class Room:
             taken.operation.attributes[CONSUME] = ir.UnitAttr.get()
         return taken.tensor
 
+    def take_front(self, view: ir.Value, used: ir.Value, type_: ir.RankedTensorType) -> ir.Value:
+        """The first `used` rows of a view that nothing else uses, as a tensor of `type_`: without a copy, where they lie
+        together."""
+        if self.axis != 0:
+            return self.front(self.take(view, consume=False), used, type_)
+        taken = ImportOp(view, self._extents(used), type_)
+        taken.operation.attributes[FRONT] = ir.UnitAttr.get()
+        return taken.tensor
+
     def export(self, buffer: ir.Value) -> ir.Value:
         """The view of a buffer."""
         return ExportOp(buffer, self._extents(self.capacity), BufferView.get()).view
@@ -93,18 +110,51 @@ class Room:
             ir.DenseI64ArrayAttr.get([1] * rank),
         ).result
 
-    def grown(self, view: ir.Value, needed: ir.Value) -> ir.Value:
+    def grown(self, view: ir.Value, needed: ir.Value, wish: Reserved) -> ir.Value:
         """The view, or one of twice the size (at least `needed`) with the same rows where the needed ones do not fit."""
         too_small = arith.cmpi(_SGT, needed, self.capacity)
         branch = ir.Operation.create("scf.if", results=[view.type], operands=[too_small], regions=2)
         with ir.InsertionPoint(branch.regions[0].blocks.append()):
-            doubled = arith.maxsi(needed, arith.muli(self.capacity, constant_index(2)))
-            larger = Room(self.axis, doubled, self.sizes, self.type_)
-            filled = larger.insert(self.take(view, consume=True), larger.empty(), None, self.capacity)
+            doubled = arith.muli(self.capacity, constant_index(2))
+            larger = Room(self.axis, arith.maxsi(needed, wish.capped(doubled)), self.sizes, self.type_)
+            # Not consumed: what was read of the view before may be used later.
+            filled = larger.insert(self.take(view, consume=False), larger.empty(), None, self.capacity)
             ir.Operation.create("scf.yield", operands=[larger.export(filled)])
         with ir.InsertionPoint(branch.regions[1].blocks.append()):
             ir.Operation.create("scf.yield", operands=[view])
         return branch.result
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """What the user says of a list: the rows to have room for at once, and how many it has at most."""
+
+    capacity: int = 0
+    bound: int | None = None
+
+    def first(self, capacity: ir.Value, used: ir.Value) -> ir.Value:
+        """How large the buffer is at first, where `capacity` would do and `used` has to be."""
+        if self.capacity:
+            capacity = arith.maxsi(capacity, constant_index(self.capacity))
+        return capacity if self.bound is None else arith.maxsi(used, self.capped(capacity))
+
+    def capped(self, capacity: ir.Value) -> ir.Value:
+        """No more than the bound."""
+        return capacity if self.bound is None else arith.minsi(capacity, constant_index(self.bound))
+
+
+def reserved(value: ir.Value) -> Reserved:
+    """What is said of the list that `value` is."""
+    while not isinstance(value.owner, ir.Block):
+        op = value.owner.operation
+        if custom_call_target(op) == RESERVE:
+            config = ir.DictAttr(op.attributes["backend_config"])
+            numbers = {name: ir.IntegerAttr(config[name]).value for name in ("capacity", "bound") if name in config}
+            return Reserved(**numbers)
+        if op.name != "nimble.tie_shape":
+            break
+        value = op.operands[0]
+    return Reserved()
 
 
 def _without_size(rows: ir.Value, axis: int) -> ir.Value:

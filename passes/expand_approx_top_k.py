@@ -1,5 +1,6 @@
 """`nimble-expand-approx-top-k`: approximate selections become exact ones, as XLA's on the CPU. In: stage stablehlo, before
-calls are inlined. Out: the same without `custom_call @ApproxTopK` and the comparators that only it called."""
+calls are inlined. Out: the same without `custom_call @ApproxTopK`, that of symbolic k, and the comparators that only they
+called."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from .shape_functions import custom_call_target
 
 __all__ = ["ExpandApproxTopK"]
 
-_TARGET = "ApproxTopK"
+# Target → how many operands stand between the initial values and the shapes of the results: k where it is symbolic.
+_TARGETS = {"ApproxTopK": 0, "stablehlo.dynamic_approx_top_k": 1}
 
 
 @dataclass(frozen=True)
@@ -36,20 +38,21 @@ class ExpandApproxTopK(ModulePass):
         by_name = {function.name.value: function for function in functions(module)}
         comparators: set[str] = set()
         for op in [op for function in by_name.values() for op in everything(function.operation)]:
-            if custom_call_target(op) == _TARGET:
+            target = custom_call_target(op)
+            if target in _TARGETS:
                 (comparator,) = (ir.FlatSymbolRefAttr(name).value for name in op.attributes["called_computations"])
                 if comparator not in by_name:
-                    raise fail(op, f"custom call '{_TARGET}' calls a function that this module does not have")
+                    raise fail(op, f"custom call '{target}' calls a function that this module does not have")
                 comparators.add(comparator)
                 with ir.InsertionPoint(op), op.location:
-                    _expand(op, by_name[comparator])
+                    _expand(op, by_name[comparator], _TARGETS[target])
         for name in comparators:
             by_name[name].operation.erase()
 
 
-def _expand(op: Any, comparator: Any) -> None:
+def _expand(op: Any, comparator: Any, between: int) -> None:
     count = len(op.results)
-    operands, shapes = list(op.operands)[:count], list(op.operands)[2 * count :]
+    operands, shapes = list(op.operands)[:count], list(op.operands)[2 * count + between :]
     config = ir.DictAttr(op.attributes["mhlo.backend_config"])
     axis = ir.IntegerAttr(config["reduction_dim"]).value
     sort = ir.Operation.create(

@@ -3,7 +3,7 @@
 In: ops at stage shapes, in program order. Out: for a tensor of at most `MAX_ELEMENTS` integers or booleans (rank 0 or 1)
 that follows from sizes, counters and constants, its elements as signless scalars. What uses such a tensor on the host (a
 condition, a bound, the start of a slice) then waits for no device. One table, op name → rule; what has no rule, and what
-follows from constants alone, stays as it is.
+follows from constants alone, but for scalars, stays as it is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nimble_mlir.mlir import arith, ir, tensor
 from .constants import is_narrow
 from .lowering.signedness import is_unsigned, reinterpret, signless
 
-__all__ = ["MAX_ELEMENTS", "HostValues"]
+__all__ = ["HOST_RULES", "MAX_ELEMENTS", "HostValues", "as_tensor", "is_host_type"]
 
 MAX_ELEMENTS = 16
 
@@ -47,7 +47,7 @@ class HostValues:
         if owner.name not in _REARRANGEMENTS or _count(value.type) is None:
             return None
         operands = self._all(owner)
-        return None if operands is None else _RULES[owner.name](owner, operands)
+        return None if operands is None else HOST_RULES[owner.name](owner, operands)
 
     def _all(self, op: Any) -> list[Scalars] | None:
         """What the host knows of all operands, None where it does not know one of them."""
@@ -55,19 +55,24 @@ class HostValues:
         known = [scalars for scalars in operands if scalars is not None]
         return known if len(known) == len(operands) else None
 
+    def knows(self, value: ir.Value) -> bool:
+        """Whether `get` gives the elements of a value that is no constant."""
+        return value in self._scalars
+
     def visit(self, op: Any) -> None:
         """Replaces `op` by arithmetic on the host where it is such."""
         if op.name == "tensor.extract":
             self._extract(op)
             return
-        rule = _RULES.get(op.name)
+        rule = HOST_RULES.get(op.name)
         if rule is None or _count(op.results[0].type) is None:
             return
         if op.name == "tensor.from_elements":
             if not isinstance(op.results[0].type.element_type, ir.IndexType):
                 self._scalars[op.results[0]] = list(op.operands)
             return
-        if not any(operand in self._scalars for operand in op.operands):
+        # A scalar of constants alone is one, too: what it is combined with may follow from a counter.
+        if op.results[0].type.rank and not any(operand in self._scalars for operand in op.operands):
             return
         with ir.InsertionPoint(op), op.location:
             operands = self._all(op)
@@ -82,7 +87,8 @@ class HostValues:
         op.erase()
 
     def _extract(self, op: Any) -> None:
-        known = self._scalars.get(op.operands[0])
+        with ir.InsertionPoint(op), op.location:
+            known = self.get(op.operands[0])
         if known is None:
             return
         index = 0
@@ -107,6 +113,11 @@ def as_tensor(scalars: Sequence[ir.Value], type_: ir.RankedTensorType) -> ir.Val
         bytes_ = tensor.from_elements(ir.RankedTensorType.get(type_.shape, byte, type_.encoding), widened)
         return arith.trunci(type_, bytes_)
     return tensor.from_elements(type_, [reinterpret(scalar, element) for scalar in scalars])
+
+
+def is_host_type(type_: ir.Type) -> bool:
+    """Whether the host can compute with tensors of a type: few integers or booleans."""
+    return _count(type_) is not None
 
 
 def _count(type_: ir.Type) -> int | None:
@@ -266,7 +277,7 @@ def _slice(op: Any, operands: list[Scalars]) -> Scalars:
     return operands[0][slice(*bounds)]
 
 
-_RULES: dict[str, Rule] = {
+HOST_RULES: dict[str, Rule] = {
     "stablehlo.abs": _elementwise(_abs),
     "stablehlo.add": _arithmetic(arith.addi, arith.addi, arith.ori),
     "stablehlo.and": _plain(arith.andi),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nimble_mlir.dialects import is_dynamic, tensor_type
-from nimble_mlir.dims import Constraint, DimExpr
+from nimble_mlir.dims import Constraint, DimExpr, Proof
 from nimble_mlir.errors import UnsupportedOpError
 from nimble_mlir.mlir import arith, ir
 
@@ -16,6 +16,7 @@ from .assertions import TARGET as ASSERTION
 from .assertions import asserted
 from .base import ModulePass, entry_functions, fail, location_text
 from .control_flow_dims import EDGES, InferRegion, cast_operands
+from .defined_sizes import said_of
 from .regions import terminator
 from .shape_functions import SHAPE_FUNCTIONS, Requirement, ShapeContext, custom_call_target
 from .shape_values import ShapeValues
@@ -84,6 +85,23 @@ class _Inference:
             else:
                 self._infer_control_flow(op.operation, edges)
             self.values.visit(op.operation)
+            if op.operation.name == "nimble.symbol":
+                self._rely_on(op.operation)
+
+    def _rely_on(self, op: Any) -> None:
+        """States what is known of a symbol where its definition says it."""
+        for constraint in said_of(op, self.values):
+            scope = self.table.scope
+            prove = scope.equal if constraint.kind == "==" else scope.at_least
+            if prove(constraint.lhs, constraint.rhs) is Proof.PROVED:
+                continue
+            with self.builder.insertion([constraint.lhs, constraint.rhs]), op.location:
+                state(constraint, self.table.values)
+            try:
+                self.table.constrain(constraint)
+            except ValueError as error:
+                raise fail(op, f"the size '{op.attributes['symbol'].value}': {error}") from None
+            self.values.scope = self.table.scope
 
     def _infer_control_flow(self, op: Any, edges: Callable[[ShapeContext, InferRegion], None]) -> None:
         context = ShapeContext(op, self.table.scope, self.values)

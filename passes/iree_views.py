@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nimble_mlir.dialects import BufferView
-from nimble_mlir.mlir import ir
+from nimble_mlir.mlir import arith, ir
 
-from .capacity import CONSUME
+from .capacity import CONSUME, FRONT
 from .regions import statements
 
 __all__ = ["emit_views"]
@@ -45,12 +45,37 @@ def _export(op: Any) -> ir.Value:
 
 def _import(op: Any) -> ir.Value:
     type_ = op.results[0].type
+    source, *sizes = op.operands
+    if FRONT in op.attributes:
+        source = _front(source, sizes, type_)
     # The source, its sizes, a fence to wait for, an affinity.
-    segments = ir.DenseI32ArrayAttr.get([1, len(op.operands) - 1, 0, 0])
+    segments = ir.DenseI32ArrayAttr.get([1, len(sizes), 0, 0])
     attributes = {"target_encoding": ir.TypeAttr.get(type_), "operandSegmentSizes": segments}
     if CONSUME in op.attributes:
         attributes["consume"] = ir.UnitAttr.get()
-    return ir.Operation.create("hal.tensor.import", [type_], list(op.operands), attributes=attributes).result
+    return ir.Operation.create("hal.tensor.import", [type_], [source, *sizes], attributes=attributes).result
+
+
+def _front(view: ir.Value, sizes: Sequence[ir.Value], type_: ir.RankedTensorType) -> ir.Value:
+    """A view of the beginning of a view's buffer, with the shape of `type_`."""
+    index, i32 = ir.IndexType.get(), ir.IntegerType.get_signless(32)
+    dynamic = iter(sizes)
+    shape = [next(dynamic) if type_.is_dynamic_dim(i) else arith.constant(index, n) for i, n in enumerate(type_.shape)]
+    length = arith.constant(index, _bytes(type_.element_type))
+    for size in shape:
+        length = arith.muli(length, size)
+    buffer = ir.Operation.create("hal.buffer_view.buffer", [ir.Type.parse("!hal.buffer")], [view]).result
+    element = ir.Operation.create("hal.element_type", [i32], attributes={"type": ir.TypeAttr.get(type_.element_type)})
+    encoding = ir.Operation.create("hal.encoding_type", [i32])
+    operands = [buffer, arith.constant(index, 0), length, element.result, encoding.result, *shape]
+    return ir.Operation.create("hal.buffer_view.create", [view.type], operands).result
+
+
+def _bytes(element: ir.Type) -> int:
+    """Of an element in a buffer, where a boolean is a byte."""
+    if isinstance(element, ir.ComplexType):
+        return 2 * _bytes(element.element_type)
+    return -(-element.width // 8)
 
 
 def _view_size(op: Any) -> ir.Value:

@@ -11,7 +11,7 @@ from nimble_mlir.mlir import ir
 from .regions import everything
 from .shape_functions import custom_call_target
 
-__all__ = ["LIBRARY_CALLS", "LIBRARY_OPS", "lapack_routine", "library_name", "library_ops"]
+__all__ = ["LIBRARY_CALLS", "LIBRARY_OPS", "STORED_CHLO", "lapack_routine", "library_name", "library_ops"]
 
 LIBRARY_OPS = frozenset(
     {"stablehlo.cholesky", "stablehlo.fft", "stablehlo.rng_bit_generator", "stablehlo.triangular_solve"}
@@ -19,6 +19,9 @@ LIBRARY_OPS = frozenset(
 
 # Targets of custom calls that are likewise; those of LAPACK are apart.
 LIBRARY_CALLS = frozenset({"stablehlo.dynamic_rng_bit_generator"})
+
+# Targets of custom calls that stand for ops of CHLO in programs that older versions of JAX stored → the op's name.
+STORED_CHLO = {"mhlo.erf": "erf", "mhlo.tan": "tan", "mhlo.topk": "top_k"}
 
 _LAPACK = re.compile(r"lapack_[sdcz](\w+)_ffi")
 

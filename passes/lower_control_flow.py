@@ -13,13 +13,14 @@ from nimble_mlir.mlir import arith, ir, tensor
 
 from .base import ModulePass, entry_functions
 from .edge_buffers import APART, edges
+from .host_carries import host_carries
 from .host_values import HostValues, as_tensor
 from .lowering.signedness import is_unsigned, reinterpret, signless
 from .regions import CONTROL_FLOW, statements, terminator
 from .size_edges import Edge, arrive, state_view_sizes
 from .symbol_table import DimBuilder, SymbolTable, constant_index
 
-__all__ = ["LowerControlFlow"]
+__all__ = ["Counter", "LowerControlFlow", "counter_of", "keep_apart"]
 
 _EQ = 0  # arith.cmpi eq
 
@@ -49,9 +50,14 @@ class LowerControlFlow(ModulePass):
             state_view_sizes(function, sizes)
             for op in statements(function):
                 if op.name in CONTROL_FLOW:
-                    _tie_shapes(op, sizes)
-                    for edge, first in edges(op):
-                        _separate(edge, first, sizes)
+                    keep_apart(op, sizes)
+
+
+def keep_apart(op: Any, sizes: DimBuilder) -> None:
+    """States the sizes of the tensors at the edges of the control flow `op`, and that each is a buffer of its own."""
+    _tie_shapes(op, sizes)
+    for edge, first in edges(op):
+        _separate(edge, first, sizes)
 
 
 def _lower_block(block: ir.Block, known: HostValues) -> None:
@@ -71,8 +77,8 @@ def _lower_block(block: ir.Block, known: HostValues) -> None:
 
 
 def _while(op: Any, known: HostValues) -> Any:
-    counter = _counter(op)
-    return _lower_while(op) if counter is None else _lower_for(op, counter, known)
+    counter = counter_of(op)
+    return _lower_while(op, known) if counter is None else _lower_for(op, counter, known)
 
 
 def _tie_shapes(op: Any, sizes: DimBuilder) -> None:
@@ -114,14 +120,14 @@ def _tie(value: ir.Value, sizes: DimBuilder, *exceptions: Any) -> None:
 
 
 @dataclass(frozen=True)
-class _Counter:
+class Counter:
     """A carry of a loop that counts up by one from its first value while it is less than `bound`."""
 
     index: int
     bound: ir.Value
 
 
-def _counter(op: Any) -> _Counter | None:
+def counter_of(op: Any) -> Counter | None:
     """The counter of a loop whose condition is that it is less than a bound that the loop does not change."""
     cond, body = (region.blocks[0] for region in op.regions)
     condition = terminator(cond).operands[0].owner
@@ -146,7 +152,7 @@ def _counter(op: Any) -> _Counter | None:
     lhs, rhs = step.operands
     counter = body.arguments[index]
     increment = rhs if lhs == counter else lhs if rhs == counter else None
-    return _Counter(index, bound) if increment is not None and _as_constant(increment) == 1 else None
+    return Counter(index, bound) if increment is not None and _as_constant(increment) == 1 else None
 
 
 def _is_inside(value: ir.Value, op: Any) -> bool:
@@ -180,11 +186,22 @@ def _scalar(value: ir.Value, known: HostValues) -> ir.Value:
     return reinterpret(tensor.extract(value, []), signless(element))
 
 
+def _read_once(value: ir.Value, known: HostValues) -> None:
+    """Reads a scalar from the device where it is computed, so that no loop reads it again."""
+    owner = value.owner
+    if isinstance(owner, ir.Block):
+        point, location = ir.InsertionPoint.at_block_begin(owner), owner.owner.location
+    else:
+        point, location = ir.InsertionPoint.after(owner), owner.location
+    with point, location:
+        known.set(value, [_scalar(value, known)])
+
+
 def _to_index(scalar: ir.Value, element: ir.Type) -> ir.Value:
     return (arith.index_castui if is_unsigned(element) else arith.index_cast)(ir.IndexType.get(), scalar)
 
 
-def _lower_for(op: Any, counter: _Counter, known: HostValues) -> Any:
+def _lower_for(op: Any, counter: Counter, known: HostValues) -> Any:
     body = op.regions[1].blocks[0]
     element = op.results[counter.index].type.element_type
     first, bound = _scalar(op.operands[counter.index], known), _scalar(counter.bound, known)
@@ -218,19 +235,46 @@ def _lower_for(op: Any, counter: _Counter, known: HostValues) -> Any:
     return _replace(op, loop, results)
 
 
-def _lower_while(op: Any) -> Any:
+def _lower_while(op: Any, known: HostValues) -> Any:
+    found = host_carries(op, known.knows)
+    hosted = set(found.positions)
+    for value in found.read:
+        _read_once(value, known)
     edge = Edge(op)
-    types = edge.types
-    loop = ir.Operation.create("scf.while", results=types, operands=edge.leave(list(op.operands)), regions=2)
+    carries = range(len(op.results))
+    elements = [op.results[index].type.element_type if index in hosted else None for index in carries]
+    types = [edge.types[index] if index not in hosted else signless(elements[index]) for index in carries]
+
+    def leave(values: Sequence[ir.Value]) -> list[ir.Value]:
+        """What crosses an edge; the element of a tensor that the host knows is found when its block is lowered."""
+        tensors = [index for index in carries if index not in hosted]
+        left = iter(edge.leave([values[index] for index in tensors], tensors))
+        return [_scalar(values[index], known) if index in hosted else next(left) for index in carries]
+
+    def arrived(values: Sequence[ir.Value]) -> list[ir.Value]:
+        tensors = []
+        for index, value in enumerate(values):
+            if index in hosted:
+                tensors.append(as_tensor([value], op.results[index].type))
+                known.set(tensors[-1], [value])
+            else:
+                tensors.append(value)
+        return tensors
+
+    loop = ir.Operation.create("scf.while", results=types, operands=leave(list(op.operands)), regions=2)
     cond, body = (region.blocks[0] for region in op.regions)
     before, after = (_append_block(region, types) for region in loop.regions)
-    (condition,) = _move(cond, before, before.arguments)
+    with ir.InsertionPoint(before):
+        arguments = arrived(before.arguments)
+    (condition,) = _move(cond, before, arguments)
     with ir.InsertionPoint(before):
         ir.Operation.create("scf.condition", operands=[tensor.extract(condition, []), *before.arguments])
-    yielded = _move(body, after, after.arguments)
     with ir.InsertionPoint(after):
-        ir.Operation.create("scf.yield", operands=edge.leave(yielded))
-    return _replace(op, loop)
+        arguments = arrived(after.arguments)
+    yielded = _move(body, after, arguments)
+    with ir.InsertionPoint(after):
+        ir.Operation.create("scf.yield", operands=leave(yielded))
+    return _replace(op, loop, arrived(loop.results))
 
 
 def _if(op: Any, known: HostValues) -> Any:

@@ -10,8 +10,12 @@ from typing import Any, ClassVar
 from nimble_mlir.dialects import (
     BroadcastInDimOp,
     CastOp,
+    CompressOp,
+    CountOp,
     GatherOp,
     IotaOp,
+    NonzeroOp,
+    NonzeroPaddedOp,
     PadOp,
     ReduceWindowOp,
     ReshapeOp,
@@ -71,14 +75,14 @@ class _Materializer:
             operations.remove(op)
             lower_assertion(op, self.values, self.builder)
         for op in operations:
-            rewrite = _REWRITES.get(custom_call_target(op) or op.name)
+            rewrite = _rewrite_of(op)
             if rewrite is not None:
                 with ir.InsertionPoint(op), op.location:
                     results = rewrite(self, op)
                 for before, after in zip(op.results, results, strict=True):
                     before.replace_all_uses_with(after)
         for op in reversed(operations):
-            if op.name in _SHAPE_ARITHMETIC or op.name in _REWRITES or custom_call_target(op) in _REWRITES:
+            if op.name in _SHAPE_ARITHMETIC or _rewrite_of(op) is not None:
                 self._replace_size(op)
                 if not any(True for result in op.results for _ in result.uses):
                     op.erase()
@@ -121,6 +125,11 @@ class _Materializer:
             scalars = [reinterpret(arith.index_cast(signless(element), index), element) for index in indices]
             replacement = tensor.from_elements(result.type, scalars)
         result.replace_all_uses_except(replacement, replacement.owner.operation)
+
+
+def _rewrite_of(op: Any) -> Callable[[_Materializer, Any], Sequence[ir.Value]] | None:
+    target = custom_call_target(op)
+    return _REWRITES.get(op.name if target is None else f"custom_call:{target}")
 
 
 def _dims(value: ir.Value) -> tuple[DimExpr, ...]:
@@ -248,10 +257,50 @@ def _window(state: _Materializer, op: Any) -> Sequence[ir.Value]:
     return list(new.operation.results)
 
 
-# Keyed by op name or custom-call target.
+def _count(state: _Materializer, op: Any) -> Sequence[ir.Value]:
+    return [CountOp(op.operands[0], op.results[0].type).offsets]
+
+
+def _nonzero(state: _Materializer, op: Any) -> Sequence[ir.Value]:
+    (size,) = state.indices(op, 2)
+    return [NonzeroOp(op.operands[0], op.operands[1], size, op.results[0].type).result]
+
+
+def _nonzero_padded(state: _Materializer, op: Any) -> Sequence[ir.Value]:
+    return list(NonzeroPaddedOp(op.operands[0], *(result.type for result in op.results)).operation.results)
+
+
+def _compress(state: _Materializer, op: Any) -> Sequence[ir.Value]:
+    (size,) = state.indices(op, 3)
+    dimension = ir.DictAttr(op.attributes["backend_config"])["dimension"]
+    return [CompressOp(*list(op.operands)[:3], size, op.results[0].type, dimension).result]
+
+
+def _define_size(state: _Materializer, op: Any) -> Sequence[ir.Value]:
+    """The integer, read on the host, after checks of what it may be."""
+    value, *bounds = op.operands
+    what, where = op.attributes["what"].value, location_text(op.location)
+    place = f" ({where})" if where else ""
+    size = arith.index_cast(ir.IndexType.get(), tensor.extract(value, []))
+    check(arith.cmpi(_SGE, size, constant_index(0)), "size_range", f"{what}: a size is negative{place}")
+    for bound in bounds:
+        known = state.values.get(bound)
+        limit = f"its bound of {known[0]}" if known is not None else "its bound"
+        text = f"{what}: the size is above {limit}{place}"
+        check(arith.cmpi(_SLE, size, bound), "size_range", text)
+    # What IREE moves before the checks does not allocate a negative size.
+    return [arith.maxsi(size, constant_index(0))]
+
+
+# Op name, or `custom_call:<target>` → rewrite.
 _REWRITES: dict[str, Callable[[_Materializer, Any], Sequence[ir.Value]]] = {
+    "custom_call:nimble.compress": _compress,
+    "custom_call:nimble.count": _count,
+    "nimble.define_size": _define_size,
     "nimble.dynamic_reduce_window": _window,
-    "nimble.with_shape": _with_shape,
+    "custom_call:nimble.nonzero": _nonzero,
+    "custom_call:nimble.nonzero_padded": _nonzero_padded,
+    "custom_call:nimble.with_shape": _with_shape,
     "stablehlo.dynamic_broadcast_in_dim": _broadcast_in_dim,
     "stablehlo.dynamic_conv": _conv,
     "stablehlo.dynamic_gather": _gather,

@@ -29,15 +29,17 @@ __all__ = ["DEFAULT_PIPELINE", "STAGES", "Instrumentation", "PassStep", "Pipelin
 DEFAULT_PIPELINE: tuple[tuple[str, str], ...] = (
     (
         "nimble",
-        "nimble-expand-windows,nimble-expand-approx-top-k,nimble-inline-calls,nimble-simplify-loops,nimble-bind-symbols,"
-        "nimble-infer-dims,nimble-verify-level{level=nimble}",
+        "nimble-expand-windows,nimble-expand-approx-top-k,nimble-inline-calls,nimble-erase-annotations,"
+        "nimble-fold-constants,nimble-simplify-loops,nimble-bind-symbols,nimble-infer-dims,"
+        "nimble-verify-level{level=nimble}",
     ),
     ("shapes", "nimble-synthesize-shape-functions,nimble-materialize-shapes,nimble-verify-level{level=shapes}"),
     (
         "linalg",
         # cse: what reads one value in two ways is seen only where equal values are one (lowering/crosswise.py).
-        "cse,nimble-lower-control-flow,nimble-reserve-capacity,nimble-legalize-to-linalg,stablehlo-legalize-to-linalg,"
-        "nimble-resolve-dims,nimble-erase-dims,nimble-hold-narrow-elements,canonicalize,cse,nimble-verify-level{level=linalg}",
+        "cse,nimble-hoist-from-loops,nimble-lower-control-flow,nimble-reserve-capacity,nimble-loops-to-kernels,"
+        "nimble-legalize-to-linalg,stablehlo-legalize-to-linalg,nimble-resolve-dims,nimble-erase-dims,"
+        "nimble-hold-narrow-elements,canonicalize,cse,nimble-verify-level{level=linalg}",
     ),
     ("iree", "nimble-emit-iree"),
 )
@@ -46,8 +48,8 @@ STAGES: tuple[str, ...] = tuple(stage for stage, _ in DEFAULT_PIPELINE)
 
 _MODULE = "builtin.module"
 
-# The pass that chooses lowerings by the target.
-_BY_TARGET = "nimble-legalize-to-linalg"
+# The passes that choose lowerings by the target.
+_BY_TARGET = re.compile(r"nimble-loops-to-kernels|nimble-legalize-to-linalg")
 
 
 @dataclass
@@ -149,7 +151,7 @@ def run_default(
         raise CompileError(f"unknown stage '{until}'; the stages are {', '.join(STAGES)}")
     first = 0 if after is None else STAGES.index(after) + 1
     for stage, text in DEFAULT_PIPELINE[first : STAGES.index(until) + 1]:
-        passes = text if target == "llvm-cpu" else text.replace(_BY_TARGET, f"{_BY_TARGET}{{target={target}}}")
+        passes = text if target == "llvm-cpu" else _BY_TARGET.sub(rf"\g<0>{{target={target}}}", text)
         parse_pipeline(passes).run(module, instrument=instrument)
         if on_stage is not None:
             on_stage(stage, module)

@@ -12,7 +12,7 @@ from typing import Any
 
 from nimble_mlir.mlir import ir
 
-__all__ = ["CONTROL_FLOW", "copy_body", "everything", "is_within", "statements", "terminator"]
+__all__ = ["CONTROL_FLOW", "copy_body", "everything", "is_within", "precedes", "statements", "terminator"]
 
 CONTROL_FLOW = frozenset(
     "stablehlo.case stablehlo.if stablehlo.while scf.execute_region scf.for scf.if scf.while".split()
@@ -71,6 +71,17 @@ def is_within(block: ir.Block, outer: ir.Block) -> bool:
         owner = current.owner.operation
         current = owner.block if owner.name != "func.func" else None
     return False
+
+
+def precedes(first: Any, second: Any) -> bool:
+    """Whether `first` is executed before `second`, in its block or in one around it."""
+    block = first.operation.block
+    op = second.operation
+    while op.block != block:
+        op = op.block.owner.operation
+        if op.name == "func.func":
+            return False
+    return op != first.operation and first.operation.is_before_in_block(op)
 
 
 def terminator(block: ir.Block) -> Any:

@@ -294,6 +294,10 @@ def _from_elements(values: ShapeValues, op: Any, operands: list[Contents | None]
     return [None if elements is None else elements[0] for elements in operands]
 
 
+def _extracted(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element] | None:
+    return operands[0] if len(op.operands) == 1 else None
+
+
 def _slice(values: ShapeValues, op: Any, operands: list[Contents | None], count: int) -> Sequence[Element] | None:
     if operands[0] is None or len(op.attributes["strides"]) != 1:
         return None
@@ -360,6 +364,7 @@ _RULES: dict[str, Rule] = {
     "stablehlo.sign": _elementwise(_dims_only(lambda values, operand: sign(values.scope, operand), "sign")),
     "stablehlo.slice": _slice,
     "stablehlo.subtract": _elementwise(_subtract, of_data=True),
+    "tensor.extract": _extracted,
     "tensor.from_elements": _from_elements,
 }
 

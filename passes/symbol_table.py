@@ -14,7 +14,7 @@ from nimble_mlir.dialects import ConstraintOp, SymbolOp
 from nimble_mlir.dims import Call, Constraint, DimExpr, Scope, SymbolInfo
 from nimble_mlir.mlir import arith, ir
 
-from .regions import statements
+from .regions import precedes, statements
 
 __all__ = ["DEFINED", "DimBuilder", "SymbolTable", "constant_index"]
 
@@ -111,7 +111,7 @@ class DimBuilder:
         """The symbol among `symbols` that is defined last, None where the arguments' sizes determine them all."""
         last: str | None = None
         for name in sorted(symbols & self._definitions.keys()):
-            if last is None or _precedes(self._definitions[last], self._definitions[name]):
+            if last is None or precedes(self._definitions[last], self._definitions[name]):
                 last = name
         return last
 
@@ -176,17 +176,6 @@ _CALLS = {"floordiv": _floor_div, "mod": _floor_mod, "min": arith.minsi, "max": 
 
 def _is_defined(value: ir.Value) -> bool:
     return not isinstance(value.owner, ir.Block) and DEFINED in value.owner.attributes
-
-
-def _precedes(first: Any, second: Any) -> bool:
-    """Whether `first` is executed before `second`, in its block or in one around it."""
-    block = first.operation.block
-    op = second.operation
-    while op.block != block:
-        op = op.block.owner.operation
-        if op.name == "func.func":
-            return False
-    return op != first.operation and first.operation.is_before_in_block(op)
 
 
 def _last_definition(block: ir.Block, values: Sequence[ir.Value]) -> Any:

@@ -103,8 +103,8 @@ class Entry:
     def output_shapes(self, *args: Any, **kwargs: Any) -> Any:
         """The shapes of the results, as tuples in the structure of the results, without running anything.
 
-        Arguments may be arrays or anything else with `shape` and `dtype`. Raises ShapeError as a call does, and where
-        a size depends on values.
+        Arguments may be arrays or anything else with `shape` and `dtype`. A size that depends on values is a `SizeRange`,
+        which has its bounds. Raises ShapeError as a call does.
         """
         leaves = self._flatten(args, kwargs)
         shapes = [argument.check_struct(leaf) for argument, leaf in zip(self._arguments, leaves, strict=True)]

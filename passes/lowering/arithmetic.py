@@ -11,6 +11,9 @@ from .signedness import as_signless, is_unsigned, signless
 __all__ = ["computed_type", "converted", "multiply_add", "one", "widened", "zero"]
 
 
+_UNORDERED = 14  # an arith.cmpf predicate
+
+
 def zero(element: ir.Type) -> ir.Value:
     """The constant 0 of a float, complex or signless integer type."""
     return _number(element, 0)
@@ -73,6 +76,8 @@ def widened(scalar: ir.Value, source: ir.Type, element: ir.Type) -> ir.Value:
             return complex_dialect.create_(
                 target, widened(scalar, source, target.element_type), zero(target.element_type)
             )
+        if isinstance(target, ir.BF16Type):
+            return _rounded_to_bfloat16(widened(scalar, source, ir.F32Type.get()))
         by_zeros = is_unsigned(source) or source.width == 1
         return (arith.uitofp if by_zeros else arith.sitofp)(target, scalar)
     if isinstance(source, ir.ComplexType) or isinstance(target, ir.ComplexType):
@@ -84,5 +89,23 @@ def widened(scalar: ir.Value, source: ir.Type, element: ir.Type) -> ir.Value:
                  (complex_dialect.re(scalar), complex_dialect.im(scalar))]  # fmt: skip
         return complex_dialect.create_(target, *parts)
     if source.width == target.width:  # bf16 and f16
-        return arith.truncf(target, arith.extf(ir.F32Type.get(), scalar))
-    return (arith.extf if source.width < target.width else arith.truncf)(target, scalar)
+        scalar = arith.extf(ir.F32Type.get(), scalar)
+    if isinstance(target, ir.BF16Type) and isinstance(scalar.type, ir.F32Type):
+        return _rounded_to_bfloat16(scalar)
+    return (arith.extf if scalar.type.width < target.width else arith.truncf)(target, scalar)
+
+
+def _rounded_to_bfloat16(scalar: ir.Value) -> ir.Value:
+    """An f32 as bf16, to nearest, ties to even, on its bits: what LLVM makes of a truncation.
+
+    MLIR folds the truncation of a converted integer into one conversion to bf16. That is a call of `__truncsfbf2` on CPUs
+    without bf16, which IREE 3.13 does not link (test_conversions.py).
+    """
+    i32, i16 = ir.IntegerType.get_signless(32), ir.IntegerType.get_signless(16)
+    bits = arith.bitcast(i32, scalar)
+    high = arith.shrui(bits, arith.constant(i32, 16))
+    half = arith.addi(arith.andi(high, arith.constant(i32, 1)), arith.constant(i32, 0x7FFF))
+    rounded = arith.shrui(arith.addi(bits, half), arith.constant(i32, 16))
+    quiet = arith.ori(high, arith.constant(i32, 0x40))
+    rounded = arith.select(arith.cmpf(_UNORDERED, scalar, scalar), quiet, rounded)
+    return arith.bitcast(ir.BF16Type.get(), arith.trunci(i16, rounded))

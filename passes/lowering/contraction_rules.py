@@ -13,6 +13,7 @@ from .builders import LoweringContext, element_type_of, merge_units, product
 from .fusion import apart, epilogue_reads_slice
 from .registry import lowering
 from .signedness import as_signless, is_unsigned, reinterpret, signless
+from .vector_products import vector_product
 
 
 @lowering("stablehlo.dot_general")
@@ -38,14 +39,16 @@ def dot_general(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
         element = computed_type(element)
         lhs, rhs = (converted(ctx, operand, computed_type(element_type_of(operand))) for operand in (lhs, rhs))
     lhs, rhs, unsigned = _extended(ctx, lhs, rhs, element)
-    left = _grouped(ctx, lhs, batch[0], rows, contract[0])
-    right = _grouped(ctx, rhs, batch[1], contract[1], columns)
-    if batch[0] or any(not lhs_dims[i].is_constant for i in contract[0]):
-        left, right = apart(ctx, left), apart(ctx, right)
     batch_dims = [lhs_dims[i] for i in batch[0]]
     row_dims, column_dims = [lhs_dims[i] for i in rows], [rhs_dims[i] for i in columns]
     flat = [*([product(batch_dims)] if batch_dims else []), product(row_dims), product(column_dims)]
-    value = _named(ctx, left, right, flat, element, unsigned=unsigned)
+    value = _of_vector(ctx, lhs, rhs, (batch, contract, (rows, columns)), flat)
+    if value is None:
+        left = _grouped(ctx, lhs, batch[0], rows, contract[0])
+        right = _grouped(ctx, rhs, batch[1], contract[1], columns)
+        if batch[0] or any(not lhs_dims[i].is_constant for i in contract[0]):
+            left, right = apart(ctx, left), apart(ctx, right)
+        value = _named(ctx, left, right, flat, element, unsigned=unsigned)
     if epilogue_reads_slice(op):
         value = apart(ctx, value)
     expanded = _ungrouped(ctx, value, [*([batch_dims] if batch_dims else []), row_dims, column_dims])
@@ -55,6 +58,33 @@ def dot_general(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
         expanded = ctx.transpose(expanded, axes)
     expanded = converted(ctx, expanded, element_type_of(result))
     return [reinterpret(ctx.cast(expanded, ctx.dims(result)), result.type)]
+
+
+Axes = tuple[list[int], list[int]]  # of the left operand, of the right one
+
+
+def _of_vector(
+    ctx: LoweringContext, lhs: ir.Value, rhs: ir.Value, axes: tuple[Axes, Axes, Axes], flat: Sequence[DimExpr]
+) -> ir.Value | None:
+    """The product as `vector_product` where one operand has one row (or column) in each batch, with the dims `flat`."""
+    batch, contract, free = axes
+    if len(contract[0]) != 1:
+        return None
+    for number, (row, matrix) in enumerate(((lhs, rhs), (rhs, lhs))):
+        if flat[number - 2] != 1:
+            continue
+        grouped = _grouped(ctx, row, batch[number], free[number], contract[number])
+        rows = ctx.collapse(grouped, [[0, 1], [2]]) if batch[0] else grouped
+        other = 1 - number
+        value = vector_product(ctx, rows, matrix, batch[other], contract[other][0], free[other])
+        if value is None:
+            continue
+        if not batch[0]:
+            value = ctx.collapse(value, [[0, 1]])
+        unit = len(flat) - 2 + number
+        groups = merge_units([axis != unit for axis in range(len(flat))])
+        return ctx.expand(value, groups, flat)
+    return None
 
 
 def _named(

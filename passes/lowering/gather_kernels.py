@@ -19,7 +19,7 @@ from .row_kernels import parts_kernel, row_indices
 from .slice_rules import to_index
 from .vectors import along, lanes_of, read_lanes, write_lanes
 
-__all__ = ["Fill", "GatherDims", "gather_kernel"]
+__all__ = ["Fill", "GatherDims", "copy_run", "gather_kernel"]
 
 Values = Sequence[ir.Value]
 
@@ -140,12 +140,12 @@ class _Gather:
         # The last dimension of the result runs along the last one of the operand.
         first = self._position(inputs, [*outer, zero])
         if self.fill is None:
-            return _copy_run(inputs[0], first, into, outer, size)
+            return copy_run(inputs[0], first, into, outer, size)
         value = self.fill.value
         return branch(
             self._kept(inputs, outer),
             [into.type],
-            lambda: [_copy_run(inputs[0], first, into, outer, size)],
+            lambda: [copy_run(inputs[0], first, into, outer, size)],
             lambda: loop(zero, size, [into], lambda at, result: [write(value, result, [*outer, at])]),
         )[0]
 
@@ -163,9 +163,10 @@ class _Gather:
         return self.dims.position(indices, self.last, lambda at: read(inputs[1], at, self.start))
 
 
-def _copy_run(
+def copy_run(
     source: ir.Value, first: list[ir.Value], into: ir.Value, outer: list[ir.Value], size: ir.Value
 ) -> ir.Value:
+    """`into` with `size` elements from `outer` on along its last dimension: those of `source` from `first` on."""
     lanes = lanes_of(element_type_of(source))
 
     def at(position: ir.Value) -> list[ir.Value]:

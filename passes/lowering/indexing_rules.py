@@ -16,6 +16,8 @@ from .registry import lowering
 from .slice_rules import clamped_starts, extract_slice
 from .vectors import has_lanes
 
+__all__ = ["gather_dims"]
+
 # Up to so many elements a gather is not worth a dispatch of its own.
 _FEW = 1024
 
@@ -31,7 +33,7 @@ def gather(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     target = ctx.dims(result)
     sizes = ctx.sizes.values(ctx.dims(operand))
     last = [arith.subi(size, taken) for size, taken in zip(sizes, _slice_sizes(op), strict=True)]
-    dims = _gather_dims(numbers, len(sizes), len(ctx.dims(starts)), len(target))
+    dims = gather_dims(numbers, len(sizes), len(ctx.dims(starts)), len(target))
     if not ctx.has_kernels or not _is_kernel(operand, dims, target):
         rank = len(target)
 
@@ -56,7 +58,8 @@ def _slice_sizes(op: Any) -> list[ir.Value]:
     return [constant_index(int(size)) for size in op.attributes["slice_sizes"]]
 
 
-def _gather_dims(numbers: Any, rank: int, start_rank: int, result_rank: int) -> GatherDims:
+def gather_dims(numbers: Any, rank: int, start_rank: int, result_rank: int) -> GatherDims:
+    """Which dimension of the result each dimension of the operand is read along, from the attribute of a gather."""
     offset_dims, operand_batch = list(numbers.offset_dims), list(numbers.operand_batching_dims)
     dropped = {*numbers.collapsed_slice_dims, *operand_batch}
     batch = iter([axis for axis in range(result_rank) if axis not in offset_dims])

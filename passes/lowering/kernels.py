@@ -17,9 +17,20 @@ from .builders import LoweringContext, element_type_of
 from .signedness import as_signless, reinterpret, signless
 
 __all__ = [
-    "NoKernelsError", "branch", "flag", "kernel", "loop", "nest", "read", "repeat", "restored", "stored", "stored_type",
+    "NoKernelsError",
+    "binding_sizes",
+    "branch",
+    "flag",
+    "kernel",
+    "loop",
+    "nest",
+    "read",
+    "repeat",
+    "restored",
+    "stored",
+    "stored_type",
     "write",
-]  # fmt: skip
+]
 
 Values = Sequence[ir.Value]
 
@@ -77,7 +88,25 @@ def kernel(
 
 
 def _bind(ctx: LoweringContext, value: ir.Value) -> ir.Value:
-    return BindOp(value, ctx.sizes.sizes(ctx.dims(value)), Binding.get()).binding
+    sizes = binding_sizes(ctx, value)
+    assert sizes is not None, value
+    return BindOp(value, sizes, Binding.get()).binding
+
+
+def binding_sizes(ctx: LoweringContext, value: ir.Value) -> list[ir.Value] | None:
+    """The dynamic sizes of a tensor that a kernel takes: those of its dims, or of the buffer that it is (which has more room
+    than any dim says). None where nothing says them."""
+    dims = dims_of(value.type)
+    if dims is not None:
+        return ctx.sizes.sizes(dims)
+    while not isinstance(value.owner, ir.Block):
+        op = value.owner.operation
+        if op.name in ("nimble.import", "tensor.empty"):
+            return list(op.operands)[op.name == "nimble.import" :]
+        if op.name != "tensor.insert_slice":
+            break
+        value = op.operands[1]
+    return None
 
 
 def read(buffer: ir.Value, indices: Values, element: ir.Type | None = None) -> ir.Value:

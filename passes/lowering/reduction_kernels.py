@@ -22,7 +22,7 @@ from .scalar_body import accumulator_type, body_matches
 from .signedness import as_signless, is_unsigned, reinterpret, signless
 from .vectors import has_lanes, lanes_of, read_lanes
 
-__all__ = ["reduce_rows"]
+__all__ = ["combination", "reduce_rows"]
 
 # The partial results of a row are so many vectors: an addition takes 4 cycles.
 _VECTORS = 4
@@ -48,11 +48,11 @@ def reduce_rows(ctx: LoweringContext, op: Any) -> ir.Value | None:
     if sorted(int(axis) for axis in op.attributes["dimensions"]) != list(range(kept, len(dims))):
         return None
     length = product(dims[kept:])
-    combination = _combination(op.regions[0], element)
+    found = combination(op.regions[0], element)
     short = length.is_constant and length.constant_value <= _SHORT
-    if combination is None or short or not has_lanes(element) or not holds_as_much(ctx, operand):
+    if found is None or short or not has_lanes(element) or not holds_as_much(ctx, operand):
         return None
-    combine, identity = combination
+    combine, identity = found
     wide = accumulator_type(signless(element))
     rows = _as_matrix(ctx, as_signless(operand), kept)
     count, size = ctx.sizes.values(ctx.dims(rows))
@@ -132,7 +132,7 @@ class _Row:
         return arith.extf(self.wide if value.type == element else ir.VectorType.get([self.lanes], self.wide), value)
 
 
-def _combination(region: Any, element: ir.Type) -> tuple[Combine, float] | None:
+def combination(region: Any, element: ir.Type) -> tuple[Combine, float] | None:
     """What a body of one op does with scalars or vectors, and what leaves each element as it is under it."""
     infinity = float("inf")
     if isinstance(element, ir.FloatType):

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from nimble_mlir.errors import UnsupportedOpError
+from nimble_mlir.errors import NimbleError, UnsupportedOpError
 from nimble_mlir.mlir import arith, ir, tensor
 from nimble_mlir.mlir import complex as complex_dialect
 
@@ -21,7 +21,16 @@ from .conversion_rules import converted_scalar
 from .scalar_rules import SCALAR_RULES
 from .signedness import is_unsigned, reinterpret, signless
 
-__all__ = ["accumulator_type", "body_matches", "complex_parts", "ordered_bits", "outer_scalars", "scalar_body"]
+__all__ = [
+    "SCALAR_OPS",
+    "accumulator_type",
+    "body_matches",
+    "complex_parts",
+    "ordered_bits",
+    "outer_scalars",
+    "scalar_body",
+    "scalar_op",
+]
 
 
 def scalar_body(
@@ -49,14 +58,25 @@ def scalar_body(
         if operation.name in ("stablehlo.return", "func.return"):
             results = operands
             continue
-        rule = _RULES.get(operation.name, _from_table if operation.name in SCALAR_RULES else None)
-        if rule is None or operation.results[0].type.rank != 0:
-            raise fail(operation, f"'{operation.name}' in the body of a reduction is not supported", UnsupportedOpError)
-        value = rule(operation, operands)
+        if operation.results[0].type.rank != 0:
+            raise _not_supported(operation)
+        value = scalar_op(operation, operands)
         if wide and _is_narrow(element_type_of(operation.results[0]), 8) and not _is_narrow(value.type):
             value = arith.truncf(element_type_of(operation.results[0]), value)
         values[operation.results[0]] = _in_f32(value) if wide else value
     return results
+
+
+def scalar_op(op: Any, scalars: Sequence[ir.Value]) -> ir.Value:
+    """What an elementwise op gives for `scalars`, all of StableHLO's types."""
+    rule = SCALAR_OPS.get(op.name, _from_table if op.name in SCALAR_RULES else None)
+    if rule is None:
+        raise _not_supported(op)
+    return rule(op, scalars)
+
+
+def _not_supported(op: Any) -> NimbleError:
+    return fail(op, f"'{op.name}' in the body of a reduction is not supported", UnsupportedOpError)
 
 
 def accumulator_type(element: ir.Type) -> ir.Type:
@@ -225,7 +245,7 @@ _GREATEST = _of(arith.maximumf, arith.maxsi, arith.maxui, arith.ori)
 _LEAST = _of(arith.minimumf, arith.minsi, arith.minui, arith.andi)
 
 Rule = Callable[[Any, Sequence[ir.Value]], ir.Value]
-_RULES: dict[str, Rule] = {
+SCALAR_OPS: dict[str, Rule] = {
     "stablehlo.add": _of(arith.addf, arith.addi, booleans=arith.ori, complexes=complex_dialect.add),
     "stablehlo.and": _of(None, arith.andi),
     "stablehlo.bitcast_convert": _bitcast,

@@ -31,7 +31,7 @@ def scatter(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     """
     count = len(op.results)
     operands, starts, updates = op.operands[:count], op.operands[count], op.operands[count + 1 :]
-    emitter = _Scatter(ctx, op, operands, starts, updates)
+    emitter = Scatter(ctx, op, operands, starts, updates)
     inputs = [stored(ctx, starts), *[stored(ctx, update) for update in updates]]
     results = kernel(
         ctx, inputs, [stored(ctx, operand) for operand in operands], lambda _, x, y: emitter.all_updates(x, y)
@@ -39,7 +39,7 @@ def scatter(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     return [restored(ctx, value, result.type) for value, result in zip(results, op.results, strict=True)]
 
 
-class _Scatter:
+class Scatter:
     """Emits the body of a scatter's kernel; what does not change in it is computed before."""
 
     def __init__(self, ctx: LoweringContext, op: Any, operands: Values, starts: ir.Value, updates: Values) -> None:

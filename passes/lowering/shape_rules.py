@@ -10,6 +10,7 @@ from nimble_mlir.dims import DimExpr, Proof
 from nimble_mlir.mlir import arith, ir, tensor
 
 from ..symbol_table import constant_index
+from .arithmetic import widened
 from .builders import (
     LoweringContext,
     dimension_map,
@@ -29,6 +30,8 @@ def reshape(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     """Collapses and expands groups of dimensions whose products are proved equal; the rest is one group."""
     operand, result = op.operands[0], op.results[0]
     source, target = ctx.dims(operand), ctx.dims(result)
+    if any(dim == 0 for dim in source):  # no elements: any other dims have the same product
+        return [ctx.empty(target, element_type_of(operand))]
     groups = reassociate(ctx, source, target)
     if groups is None:
         return [ctx.reshape_by_size(operand, target)]
@@ -123,11 +126,13 @@ def transpose(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     return [ctx.transpose(op.operands[0], [int(axis) for axis in op.attributes["permutation"]])]
 
 
-@lowering("nimble.iota")
-def iota(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
-    """Each element is its index in one dimension."""
+@lowering("nimble.iota", "stablehlo.iota")
+def iota(ctx: LoweringContext, op: Any) -> Sequence[ir.Value] | None:
+    """Each element is its index in one dimension; of static size upstream's, but for what it casts to bfloat16."""
     result = op.results[0]
     element = element_type_of(result)
+    if op.name == "stablehlo.iota" and not isinstance(element, ir.BF16Type):
+        return None
     axis = op.attributes["iota_dimension"].value
 
     def body() -> ir.Value:
@@ -147,7 +152,7 @@ def index_to_element(index: ir.Value, element: ir.Type) -> ir.Value:
         zero = arith.constant(element.element_type, 0.0)
         return complex_dialect.create_(element, real, zero)
     integer = arith.index_cast(ir.IntegerType.get_signless(64), index)
-    return arith.sitofp(element, integer)
+    return widened(integer, integer.type, element)
 
 
 @lowering("stablehlo.optimization_barrier")

@@ -1,6 +1,6 @@
 """Shape functions: one for each op, registered by name (registry.py)."""
 
-from . import contraction, elementwise, indexing, structural
+from . import contraction, elementwise, indexing, selections, structural
 from .registry import SHAPE_FUNCTIONS, Mode, Requirement, ShapeContext, ShapeFunction, custom_call_target
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "custom_call_target",
     "elementwise",
     "indexing",
+    "selections",
     "structural",
 ]

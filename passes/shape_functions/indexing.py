@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nimble_mlir.dims import DimExpr
+from nimble_mlir.dims import DimExpr, dim_min
 from nimble_mlir.mlir import ir, stablehlo
 
 from .contraction import _integers_or, _padding, window_size
-from .registry import Dims, ShapeContext, shape_function
+from .registry import Dims, ShapeContext, product, shape_function
 
 
 @shape_function("stablehlo.gather", "stablehlo.dynamic_gather")
@@ -19,9 +19,11 @@ def gather(ctx: ShapeContext) -> Sequence[Dims]:
         sizes: Sequence[DimExpr] = ctx.sizes(2)
     else:
         sizes = [DimExpr.constant(size) for size in ctx.integers("slice_sizes")]
-    ctx.fits(tuple(sizes), ctx.dims(0), "slice")
     indices = ctx.dims(1)
     batch = [dim for axis, dim in enumerate(indices) if axis != numbers.index_vector_dim]
+    # Where nothing is gathered, nothing is read: a size that the function defines may be 0.
+    read = product(batch)
+    ctx.fits(tuple(dim_min(size, size * read) for size in sizes), ctx.dims(0), "slice")
     dropped = {*numbers.collapsed_slice_dims, *numbers.operand_batching_dims}
     offsets = [size for axis, size in enumerate(sizes) if axis not in dropped]
     offset_dims = list(numbers.offset_dims)

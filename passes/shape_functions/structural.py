@@ -159,3 +159,9 @@ def with_shape(ctx: ShapeContext) -> Sequence[Dims]:
     for axis, (actual, said) in enumerate(zip(operand, stated, strict=True)):
         ctx.equal(actual, said, f"dimension {axis} of the value and of the stated shape")
     return [stated]
+
+
+@shape_function("custom_call:nimble.reserve")
+def reserve(ctx: ShapeContext) -> Sequence[Dims]:
+    """The operand's: the call says how much room a list wants."""
+    return [ctx.dims(0)]

@@ -505,3 +505,83 @@ func.func @size_of_no_dimension(%v: !nimble.buffer_view) {
   %0 = "nimble.view_size"(%v) {dimension = -1 : i64} : (!nimble.buffer_view) -> index
   return
 }
+
+// -----
+
+func.func @size_of_a_vector(%v: tensor<2xi32>) {
+  // expected-error @below {{'nimble.define_size' op reads a size from tensor<2xi32>, which is no integer}}
+  %0 = "nimble.define_size"(%v) {operandSegmentSizes = array<i32: 1, 0>, what = "nm.zeros"} : (tensor<2xi32>) -> index
+  return
+}
+
+// -----
+
+func.func @size_with_two_bounds(%v: tensor<i32>, %b: index) {
+  // expected-error @below {{'nimble.define_size' op has 2 bounds}}
+  %0 = "nimble.define_size"(%v, %b, %b) {operandSegmentSizes = array<i32: 1, 2>, what = "nm.zeros"} : (tensor<i32>, index, index) -> index
+  return
+}
+
+// -----
+
+func.func @size_of_nothing(%v: tensor<i32>) {
+  // expected-error @below {{'nimble.define_size' op does not say what defines the size}}
+  %0 = "nimble.define_size"(%v) {operandSegmentSizes = array<i32: 1, 0>, what = ""} : (tensor<i32>) -> index
+  return
+}
+
+// -----
+
+func.func @flags_that_are_bits(%f: tensor<4xi1>) {
+  // expected-error @below {{'nimble.count' op has flags of type tensor<4xi1>, but they are a vector of i8}}
+  %0 = "nimble.count"(%f) : (tensor<4xi1>) -> tensor<65xi32>
+  return
+}
+
+// -----
+
+func.func @too_few_offsets(%f: tensor<4xi8>) {
+  // expected-error @below {{'nimble.count' op has offsets of type tensor<4xi32>, but they are tensor<65xi32>}}
+  %0 = "nimble.count"(%f) : (tensor<4xi8>) -> tensor<4xi32>
+  return
+}
+
+// -----
+
+func.func @positions_that_are_no_integers(%f: tensor<4xi8>, %o: tensor<65xi32>, %n: index) {
+  // expected-error @below {{'nimble.nonzero' op has a result of type tensor<?xf32>, but positions are a vector of i32}}
+  %0 = "nimble.nonzero"(%f, %o, %n) : (tensor<4xi8>, tensor<65xi32>, index) -> tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @padded_to_no_size(%f: tensor<4xi8>) {
+  // expected-error @below {{'nimble.nonzero_padded' op has positions of type tensor<?xi32>, but they are a vector of i32 of a fixed size}}
+  %0:2 = "nimble.nonzero_padded"(%f) : (tensor<4xi8>) -> (tensor<?xi32>, tensor<i32>)
+  return
+}
+
+// -----
+
+func.func @padded_with_many_counts(%f: tensor<4xi8>) {
+  // expected-error @below {{'nimble.nonzero_padded' op has a count of type tensor<1xi32>, which is no i32}}
+  %0:2 = "nimble.nonzero_padded"(%f) : (tensor<4xi8>) -> (tensor<9xi32>, tensor<1xi32>)
+  return
+}
+
+// -----
+
+func.func @compress_along_no_dimension(%x: tensor<4xf32>, %f: tensor<4xi8>, %o: tensor<65xi32>, %n: index) {
+  // expected-error @below {{'nimble.compress' op dimension 1 is not a dimension of tensor<4xf32>}}
+  %0 = "nimble.compress"(%x, %f, %o, %n) {dimension = 1 : i64} : (tensor<4xf32>, tensor<4xi8>, tensor<65xi32>, index) -> tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @compress_to_another_type(%x: tensor<4xf32>, %f: tensor<4xi8>, %o: tensor<65xi32>, %n: index) {
+  // expected-error @below {{'nimble.compress' op selects tensor<?xi32> from tensor<4xf32>}}
+  %0 = "nimble.compress"(%x, %f, %o, %n) {dimension = 0 : i64} : (tensor<4xf32>, tensor<4xi8>, tensor<65xi32>, index) -> tensor<?xi32>
+  return
+}

@@ -276,3 +276,38 @@ func.func @grows(%k: tensor<i32> {jax.global_constant = "k"}, %r: tensor<i32> {j
   %1 = stablehlo.custom_call @nimble.size(%0#1) {api_version = 4 : i32, backend_config = {dimension = 0 : i64, symbol = "r"}} : (tensor<?x4xf32>) -> tensor<i32>
   return %0#1, %r : tensor<?x4xf32>, tensor<i32>
 }
+
+// -----
+
+// A size that an integer says: its symbol is declared there, and JAX's variable for it is this value.
+// CHECK-LABEL: func.func @read
+// CHECK-SAME:    %[[N:[^:]*]]: tensor<i32>
+// CHECK:         %[[SIZE:.*]] = "nimble.define_size"(%[[N]]) {operandSegmentSizes = array<i32: 1, 0>, what = "nm.zeros"}
+// CHECK:         %[[K:.*]] = "nimble.symbol"(%[[SIZE]]) {bounds = {min = 0 : i64}, nimble.defined, symbol = @k}
+// CHECK:         %[[I:.*]] = arith.index_cast %[[K]] : index to i32
+// CHECK:         %[[T:.*]] = tensor.from_elements %[[I]] : tensor<i32>
+// CHECK:         return %[[T]]
+func.func @read(%k: tensor<i32> {jax.global_constant = "k"}, %n: tensor<i32> {nimble.name = "n", nimble.dims = []}) -> tensor<i32> attributes {nimble.symbols = {}} {
+  %0 = stablehlo.custom_call @nimble.define_size(%n) {backend_config = {symbol = "k", what = "nm.zeros"}, api_version = 4 : i32, has_side_effect = true} : (tensor<i32>) -> tensor<i32>
+  return %k : tensor<i32>
+}
+
+// -----
+
+// Computed again, the size is another symbol; each use means the definition before it.
+// CHECK-LABEL: func.func @read_again
+// CHECK:         %[[K:.*]] = "nimble.symbol"(%{{.*}}) {{.*}}symbol = @k}
+// CHECK:         %[[I:.*]] = arith.index_cast %[[K]]
+// CHECK:         %[[FIRST:.*]] = tensor.from_elements %[[I]]
+// CHECK:         stablehlo.negate %[[FIRST]]
+// CHECK:         %[[K1:.*]] = "nimble.symbol"(%{{.*}}) {{.*}}symbol = @k_1}
+// CHECK:         %[[I:.*]] = arith.index_cast %[[K1]]
+// CHECK:         %[[SECOND:.*]] = tensor.from_elements %[[I]]
+// CHECK:         stablehlo.abs %[[SECOND]]
+func.func @read_again(%k: tensor<i32> {jax.global_constant = "k"}, %n: tensor<i32> {nimble.name = "n", nimble.dims = []}) attributes {nimble.symbols = {}} {
+  %0 = stablehlo.custom_call @nimble.define_size(%n) {backend_config = {symbol = "k", what = "nm.zeros"}, api_version = 4 : i32, has_side_effect = true} : (tensor<i32>) -> tensor<i32>
+  %1 = stablehlo.negate %k : tensor<i32>
+  %2 = stablehlo.custom_call @nimble.define_size(%n) {backend_config = {symbol = "k", what = "nm.zeros"}, api_version = 4 : i32, has_side_effect = true} : (tensor<i32>) -> tensor<i32>
+  %3 = stablehlo.abs %k : tensor<i32>
+  return
+}

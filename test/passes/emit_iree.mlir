@@ -278,6 +278,40 @@ func.func @products(%x: tensor<?x?xf32>, %w: tensor<?x8xf32>, %z: tensor<4x4xcom
 
 // -----
 
+// Nor may one whose result an elementwise op reads beside stored booleans; booleans that are computed in place do not matter.
+// CHECK-LABEL: func.func @mask
+// CHECK-NOT:     linalg.matmul {
+// CHECK:         linalg.matmul ins(%{{.*}}, %[[W:.*]] : tensor<?x?xf32>
+// CHECK:         linalg.matmul {iree.opt.data_tiling} ins(%{{.*}}, %[[W]] : tensor<?x?xf32>
+// CHECK:         return
+func.func @mask(%x: tensor<?x?xf32>, %w: tensor<?x8xf32>, %o: tensor<?x8xf32>, %mask: tensor<?xi1>, %b: tensor<?x8xi1>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %0 = linalg.matmul ins(%x, %w : tensor<?x?xf32>, tensor<?x8xf32>) outs(%o : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %1 = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]} ins(%mask : tensor<?xi1>) outs(%b : tensor<?x8xi1>) {
+  ^bb0(%m: i1, %out: i1):
+    linalg.yield %m : i1
+  } -> tensor<?x8xi1>
+  %2 = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]} ins(%0, %1 : tensor<?x8xf32>, tensor<?x8xi1>) outs(%o : tensor<?x8xf32>) {
+  ^bb0(%v: f32, %m: i1, %out: f32):
+    %3 = arith.select %m, %v, %zero : f32
+    linalg.yield %3 : f32
+  } -> tensor<?x8xf32>
+  %4 = linalg.matmul ins(%x, %w : tensor<?x?xf32>, tensor<?x8xf32>) outs(%o : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %5 = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]} ins(%o : tensor<?x8xf32>) outs(%b : tensor<?x8xi1>) {
+  ^bb0(%v: f32, %out: i1):
+    %3 = arith.cmpf ogt, %v, %zero : f32
+    linalg.yield %3 : i1
+  } -> tensor<?x8xi1>
+  %6 = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]} ins(%4, %5 : tensor<?x8xf32>, tensor<?x8xi1>) outs(%o : tensor<?x8xf32>) {
+  ^bb0(%v: f32, %m: i1, %out: f32):
+    %3 = arith.select %m, %v, %zero : f32
+    linalg.yield %3 : f32
+  } -> tensor<?x8xf32>
+  return %2, %6 : tensor<?x8xf32>, tensor<?x8xf32>
+}
+
+// -----
+
 // Without one, IREE chooses.
 // CHECK-LABEL: func.func @iree_chooses
 // CHECK-NOT:     data_tiling
@@ -302,4 +336,16 @@ func.func @views(%x: tensor<?x4xf32> {nimble.dims = [@s, 4], nimble.name = "x"})
   %n = "nimble.view_size"(%v) {dimension = 0 : i64} : (!nimble.buffer_view) -> index
   %y = "nimble.import"(%v, %n) {nimble.consume, operandSegmentSizes = array<i32: 1, 1>} : (!nimble.buffer_view, index) -> tensor<?x4xf32>
   return %y : tensor<?x4xf32>
+}
+
+// -----
+
+// IREE cannot pack parameters of complex numbers of 128 bits: they are pairs.
+// CHECK: "util.global"() {initial_value = #flow.parameter.named<"nimble"::"weights"> : tensor<3x2xf64>
+// CHECK-LABEL: func.func @complex_weights
+func.func @complex_weights() -> tensor<3xcomplex<f64>> {
+  // CHECK: %[[PAIRS:.*]] = "util.global.load"() {{.*}} -> tensor<3x2xf64>
+  // CHECK: "flow.tensor.bitcast"(%[[PAIRS]]) {{.*}} : (tensor<3x2xf64>) -> tensor<3xcomplex<f64>>
+  %0 = "nimble.constant"() {key = "weights"} : () -> tensor<3xcomplex<f64>>
+  return %0 : tensor<3xcomplex<f64>>
 }

@@ -32,21 +32,21 @@ func.func @batch_matmul(%x: tensor<?x?x8xf32> {nimble.dims = [@m, @b, 8]}, %y: t
 
 // -----
 
-// Vectors get rows or columns of size 1.
+// Vectors get rows or columns of size 1 (those of integers: lowering/vector_products.mlir has those of floats).
 // CHECK-LABEL: func.func @matrix_vector
-// CHECK:         tensor.expand_shape {{.*}} into tensor<?x1xf32, #nimble.dims<[@k, 1]>>
-// CHECK:         linalg.matmul {{.*}} -> tensor<4x1xf32>
-// CHECK:         tensor.collapse_shape {{.*}} into tensor<4xf32>
+// CHECK:         tensor.expand_shape {{.*}} into tensor<?x1xi32, #nimble.dims<[@k, 1]>>
+// CHECK:         linalg.matmul {{.*}} -> tensor<4x1xi32>
+// CHECK:         tensor.collapse_shape {{.*}} into tensor<4xi32>
 // CHECK-LABEL: func.func @inner_product
-// CHECK:         linalg.matmul {{.*}} -> tensor<1x1xf32>
-// CHECK:         tensor.collapse_shape {{.*}} into tensor<f32>
-func.func @matrix_vector(%x: tensor<4x?xf32> {nimble.dims = [4, @k]}, %y: tensor<?xf32> {nimble.dims = [@k]}) -> tensor<4xf32> attributes {nimble.symbols = {k = {}}} {
-  %0 = stablehlo.dot_general %x, %y, contracting_dims = [1] x [0] : (tensor<4x?xf32>, tensor<?xf32>) -> tensor<4xf32>
-  return %0 : tensor<4xf32>
+// CHECK:         linalg.matmul {{.*}} -> tensor<1x1xi32>
+// CHECK:         tensor.collapse_shape {{.*}} into tensor<i32>
+func.func @matrix_vector(%x: tensor<4x?xi32> {nimble.dims = [4, @k]}, %y: tensor<?xi32> {nimble.dims = [@k]}) -> tensor<4xi32> attributes {nimble.symbols = {k = {}}} {
+  %0 = stablehlo.dot_general %x, %y, contracting_dims = [1] x [0] : (tensor<4x?xi32>, tensor<?xi32>) -> tensor<4xi32>
+  return %0 : tensor<4xi32>
 }
-func.func @inner_product(%x: tensor<?xf32> {nimble.dims = [@k]}, %y: tensor<?xf32> {nimble.dims = [@k]}) -> tensor<f32> attributes {nimble.symbols = {k = {}}} {
-  %0 = stablehlo.dot_general %x, %y, contracting_dims = [0] x [0] : (tensor<?xf32>, tensor<?xf32>) -> tensor<f32>
-  return %0 : tensor<f32>
+func.func @inner_product(%x: tensor<?xi32> {nimble.dims = [@k]}, %y: tensor<?xi32> {nimble.dims = [@k]}) -> tensor<i32> attributes {nimble.symbols = {k = {}}} {
+  %0 = stablehlo.dot_general %x, %y, contracting_dims = [0] x [0] : (tensor<?xi32>, tensor<?xi32>) -> tensor<i32>
+  return %0 : tensor<i32>
 }
 
 // -----

@@ -103,29 +103,75 @@ func.func @unsigned_counter(%n: tensor<ui32>, %x: tensor<4xf32>) -> (tensor<ui32
 
 // -----
 
-// A condition on data is read back at each iteration.
+// A condition on data is read back at each iteration. A number that the host can count along is one of its scalars.
 // CHECK-LABEL: func.func @on_data
 // CHECK-SAME:    %[[X:[^:]*]]: tensor<?xf32, #nimble.dims<[@x_0]>>
-// CHECK-SAME:    %[[GO:[^:]*]]: tensor<i1>
+// CHECK-SAME:    %[[GO:[^:]*]]: tensor<f32>
 // CHECK-DAG:     %[[FIRST_GO:.*]] = "nimble.tie_shape"(%[[GO]]) {nimble.apart
 // CHECK-DAG:     %[[FIRST_X:.*]] = "nimble.tie_shape"(%[[X]], %{{.*}}) {nimble.apart
-// CHECK:         %[[LOOP:.*]]:2 = scf.while (%[[A:.*]] = %[[FIRST_GO]], %[[B:.*]] = %[[FIRST_X]])
-// CHECK:           %[[GOES:.*]] = tensor.extract %[[A]][] : tensor<i1>
-// CHECK:           scf.condition(%[[GOES]]) %[[A]], %[[B]]
-// CHECK:         ^bb0(%[[C:.*]]: tensor<i1>, %[[D:.*]]: tensor<?xf32, #nimble.dims<[@x_0]>>):
+// CHECK:         %[[LOOP:.*]]:3 = scf.while (%[[A:.*]] = %[[FIRST_GO]], %{{.*}} = %c0{{.*}}, %[[B:.*]] = %[[FIRST_X]]) : (tensor<f32>, i32, tensor<?xf32
+// CHECK:           %[[LESS:.*]] = stablehlo.compare LT, %[[A]]
+// CHECK:           %[[GOES:.*]] = tensor.extract %[[LESS]][] : tensor<i1>
+// CHECK:           scf.condition(%[[GOES]]) %[[A]], %{{.*}}, %[[B]]
+// CHECK:         ^bb0(%{{.*}}: tensor<f32>, %[[K:.*]]: i32, %[[D:.*]]: tensor<?xf32, #nimble.dims<[@x_0]>>):
 // CHECK:           %[[TIED:.*]] = "nimble.tie_shape"(%[[D]], %{{.*}})
+// CHECK:           %[[NEXT:.*]] = arith.addi %[[K]]
 // CHECK:           stablehlo.sine %[[TIED]]
-// CHECK:           scf.yield
-func.func @on_data(%x: tensor<?xf32> {nimble.name = "x"}, %go: tensor<i1>) -> tensor<?xf32> {
-  %0:2 = stablehlo.while(%g = %go, %c = %x) : tensor<i1>, tensor<?xf32>
+// CHECK:           scf.yield %{{.*}}, %[[NEXT]], %{{.*}}
+// CHECK:         %[[COUNT:.*]] = tensor.from_elements %[[LOOP]]#1 : tensor<i32>
+// CHECK:         return %{{.*}}, %[[COUNT]]
+func.func @on_data(%x: tensor<?xf32> {nimble.name = "x"}, %go: tensor<f32>) -> (tensor<?xf32>, tensor<i32>) {
+  %zero = stablehlo.constant dense<0> : tensor<i32>
+  %one = stablehlo.constant dense<1> : tensor<i32>
+  %limit = stablehlo.constant dense<3.0> : tensor<f32>
+  %0:3 = stablehlo.while(%g = %go, %k = %zero, %c = %x) : tensor<f32>, tensor<i32>, tensor<?xf32>
   cond {
-    stablehlo.return %g : tensor<i1>
+    %1 = stablehlo.compare LT, %g, %limit : (tensor<f32>, tensor<f32>) -> tensor<i1>
+    stablehlo.return %1 : tensor<i1>
   } do {
-    %1 = stablehlo.not %g : tensor<i1>
-    %2 = stablehlo.sine %c : tensor<?xf32>
-    stablehlo.return %1, %2 : tensor<i1>, tensor<?xf32>
+    %1 = stablehlo.exponential %g : tensor<f32>
+    %2 = stablehlo.add %k, %one : tensor<i32>
+    %3 = stablehlo.sine %c : tensor<?xf32>
+    stablehlo.return %1, %2, %3 : tensor<f32>, tensor<i32>, tensor<?xf32>
   }
-  return %0#1 : tensor<?xf32>
+  return %0#2, %0#1 : tensor<?xf32>, tensor<i32>
+}
+
+// -----
+
+// A condition on integers and booleans that depend on such alone waits for nothing: what it begins with, and what it is
+// compared with, is read once. So is what a loop in the body gives.
+// CHECK-LABEL: func.func @on_host_scalars
+// CHECK-SAME:    %[[FROM:[^:]*]]: tensor<i32>
+// CHECK-SAME:    %[[N:[^:]*]]: tensor<i32>
+// CHECK-DAG:     tensor.extract %[[N]][]
+// CHECK-DAG:     tensor.extract %[[FROM]][]
+// CHECK:         scf.while {{.*}} : (tensor<4xf32>, i32, i1) -> (tensor<4xf32>, i32, i1)
+// CHECK-NOT:       tensor.extract
+// CHECK:           scf.while {{.*}} : (i32) -> i32
+// CHECK-NOT:       tensor.extract
+// CHECK:         return
+func.func @on_host_scalars(%x: tensor<4xf32>, %from: tensor<i32>, %n: tensor<i32>) -> tensor<4xf32> {
+  %true = stablehlo.constant dense<true> : tensor<i1>
+  %two = stablehlo.constant dense<2> : tensor<i32>
+  %0:3 = stablehlo.while(%c = %x, %k = %from, %go = %true) : tensor<4xf32>, tensor<i32>, tensor<i1>
+  cond {
+    stablehlo.return %go : tensor<i1>
+  } do {
+    %1 = stablehlo.sine %c : tensor<4xf32>
+    %2 = stablehlo.while(%j = %k) : tensor<i32>
+    cond {
+      %5 = stablehlo.compare GT, %j, %n : (tensor<i32>, tensor<i32>) -> tensor<i1>
+      stablehlo.return %5 : tensor<i1>
+    } do {
+      %5 = stablehlo.divide %j, %two : tensor<i32>
+      stablehlo.return %5 : tensor<i32>
+    }
+    %3 = stablehlo.add %2, %k : tensor<i32>
+    %4 = stablehlo.compare LT, %3, %n : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    stablehlo.return %1, %3, %4 : tensor<4xf32>, tensor<i32>, tensor<i1>
+  }
+  return %0#0 : tensor<4xf32>
 }
 
 // -----

@@ -115,3 +115,35 @@ func.func @set_dimension_size(%n: tensor<i32>, %x: tensor<?x4xf32>) -> tensor<?x
   %0 = stablehlo.set_dimension_size %x, %n, dim = 0 : (tensor<?x4xf32>, tensor<i32>) -> tensor<?x4xf32>
   return %0 : tensor<?x4xf32>
 }
+
+// -----
+
+// What reads a size checks it; what depends on it has it as a value.
+// CHECK-LABEL: func.func @data_dependent
+// CHECK-SAME:    %[[F:[^:]*]]: tensor<?xi8
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<?x4xf32
+// CHECK:         %[[O:.*]] = "nimble.count"(%[[F]])
+// CHECK:         %[[HUNDRED:.*]] = tensor.extract
+// CHECK:         %[[BOUND:.*]] = arith.index_cast %[[HUNDRED]]
+// CHECK:         %[[N:.*]] = tensor.extract %{{.*}}[] : tensor<i32>
+// CHECK:         %[[SIZE:.*]] = arith.index_cast %[[N]] : i32 to index
+// CHECK:         %[[POSITIVE:.*]] = arith.cmpi sge, %[[SIZE]], %{{.*}}
+// CHECK:         "nimble.check"(%[[POSITIVE]]) {kind = "size_range", message = "nm.nonzero: a size is negative"}
+// CHECK:         %[[BELOW:.*]] = arith.cmpi sle, %[[SIZE]], %[[BOUND]]
+// CHECK:         "nimble.check"(%[[BELOW]]) {kind = "size_range", message = "nm.nonzero: the size is above its bound of 100"}
+// CHECK:         %[[SAFE:.*]] = arith.maxsi %[[SIZE]], %{{.*}}
+// CHECK:         %[[K:.*]] = "nimble.symbol"(%[[SAFE]]) {{.*}}symbol = @k
+// CHECK:         "nimble.nonzero"(%[[F]], %[[O]], %[[K]])
+// CHECK:         "nimble.compress"(%[[X]], %[[F]], %[[O]], %[[K]]) {dimension = 0 : i64}
+// CHECK:         "nimble.nonzero_padded"(%[[F]])
+func.func @data_dependent(%k: tensor<i32> {jax.global_constant = "k"}, %f: tensor<?xi8> {nimble.name = "f", nimble.dims = [@s]}, %x: tensor<?x4xf32> {nimble.name = "x", nimble.dims = [@s, 4]}) attributes {nimble.symbols = {s = {}}} {
+  %o = stablehlo.custom_call @nimble.count(%f) {api_version = 4 : i32} : (tensor<?xi8>) -> tensor<65xi32>
+  %last = stablehlo.slice %o [64:65] : (tensor<65xi32>) -> tensor<1xi32>
+  %n = stablehlo.reshape %last : (tensor<1xi32>) -> tensor<i32>
+  %hundred = stablehlo.constant dense<100> : tensor<i32>
+  %0 = stablehlo.custom_call @nimble.define_size(%n, %hundred) {backend_config = {symbol = "k", what = "nm.nonzero"}, api_version = 4 : i32, has_side_effect = true} : (tensor<i32>, tensor<i32>) -> tensor<i32>
+  %1 = stablehlo.custom_call @nimble.nonzero(%f, %o, %k) {api_version = 4 : i32} : (tensor<?xi8>, tensor<65xi32>, tensor<i32>) -> tensor<?xi32>
+  %2 = stablehlo.custom_call @nimble.compress(%x, %f, %o, %k) {backend_config = {dimension = 0 : i64}, api_version = 4 : i32} : (tensor<?x4xf32>, tensor<?xi8>, tensor<65xi32>, tensor<i32>) -> tensor<?x4xf32>
+  %3:2 = stablehlo.custom_call @nimble.nonzero_padded(%f) {api_version = 4 : i32} : (tensor<?xi8>) -> (tensor<9xi32>, tensor<i32>)
+  return
+}

@@ -21,7 +21,7 @@
 // CHECK:           %[[ROOM:.*]] = scf.if %[[FULL]] -> (!nimble.buffer_view) {
 // CHECK:             %[[DOUBLE:.*]] = arith.muli %[[HAS]], %{{.*}}
 // CHECK:             %[[NEW:.*]] = arith.maxsi %[[NEEDED]], %[[DOUBLE]]
-// CHECK:             %[[OLD:.*]] = "nimble.import"(%[[V]], %[[HAS]]) {nimble.consume
+// CHECK:             %[[OLD:.*]] = "nimble.import"(%[[V]], %[[HAS]])
 // CHECK:             tensor.insert_slice %[[OLD]] into %{{.*}}[0, 0] [%[[HAS]], 4] [1, 1]
 // CHECK:           } else {
 // CHECK:             scf.yield %[[V]]
@@ -32,8 +32,9 @@
 // CHECK:           %[[OUT:.*]] = "nimble.export"(%[[WRITTEN]], %[[HAS]])
 // CHECK:           scf.yield %[[OUT]], %[[NEEDED]]
 // CHECK:         %[[R:.*]] = "nimble.symbol"(%[[LOOP]]#1) {{.*}}symbol = @r
-// CHECK:         %[[ALL:.*]] = "nimble.import"(%[[LOOP]]#0, %{{.*}})
-// CHECK:         tensor.extract_slice %[[ALL]][0, 0] [%[[R]], 4] [1, 1] : tensor<?x4xf32> to tensor<?x4xf32, #nimble.dims<[@r, 4]>>
+// What the loop has made is handed on where it lies.
+// CHECK:         %[[ALL:.*]] = "nimble.import"(%[[LOOP]]#0, %[[R]]) {nimble.front{{.*}} -> tensor<?x4xf32, #nimble.dims<[@r, 4]>>
+// CHECK:         return %[[ALL]]
 func.func @appends(%k: tensor<i32> {jax.global_constant = "k"}, %r: tensor<i32> {jax.global_constant = "r"}, %x: tensor<?x4xf32> {nimble.name = "x", nimble.dims = [@s, 4]}, %n: tensor<i32> {nimble.name = "n", nimble.dims = []}, %row: tensor<1x4xf32> {nimble.name = "row", nimble.dims = [1, 4]}) -> (tensor<?x4xf32>, tensor<i32>) attributes {nimble.symbols = {s = {min = 1}}} {
   %zero = stablehlo.constant dense<0> : tensor<i32>
   %0:2 = stablehlo.while(%i = %zero, %c = %x) : tensor<i32>, tensor<?x4xf32>

@@ -6,6 +6,23 @@ from jax.extend import source_info_util
 
 from .branches import cond, switch
 from .capture import capture
+from .data_sizes import (
+    Ragged,
+    arange,
+    compress,
+    concatenate,
+    full,
+    non_max_suppression,
+    nonzero,
+    ragged_attention,
+    repeat,
+    reshape,
+    slice_,
+    split,
+    top_k,
+    unique,
+    zeros,
+)
 from .loops import fori_loop, scan, while_loop
 from .parallel import associative_scan, map_
 from .symbols import make_dims, make_spec
@@ -13,18 +30,33 @@ from .tensor_list import TensorList
 from .with_shape import with_shape
 
 __all__ = [
+    "Ragged",
     "TensorList",
+    "arange",
     "associative_scan",
     "capture",
+    "compress",
+    "concatenate",
     "cond",
     "fori_loop",
+    "full",
     "make_dims",
     "make_spec",
     "map_",
+    "non_max_suppression",
+    "nonzero",
+    "ragged_attention",
+    "repeat",
+    "reshape",
     "scan",
+    "slice_",
+    "split",
     "switch",
+    "top_k",
+    "unique",
     "while_loop",
     "with_shape",
+    "zeros",
 ]
 
 # Frames of this package are no place in the user's program: JAX leaves them out of locations and messages.

@@ -46,7 +46,7 @@ def _check_results(eqn: Any, inside: frozenset[str]) -> None:
             if is_symbolic(dim) and not inside.isdisjoint(to_expr(dim).symbols):
                 where = source_info_util.summarize(eqn.source_info)
                 raise CaptureError(
-                    f"{where}: a result of the scan body has a size that differs per step; use nm.TensorList"
+                    f"{where}: a result of the scan body has a size that differs per step; use nm.Ragged or nm.TensorList"
                 )
 
 

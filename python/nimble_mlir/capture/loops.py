@@ -18,6 +18,7 @@ from nimble_mlir.errors import CaptureError, ShapeError
 from .bodies import as_arrays, specs_of, trace_body
 from .checks import ensure
 from .places import place_of
+from .tensor_list import reserve
 from .tracing import current
 from .while_primitive import growing_while, varying_sizes
 
@@ -39,7 +40,7 @@ def while_loop(
 
 
 def _while(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any, name: str) -> Any:
-    leaves, tree = jax.tree_util.tree_flatten(init_val)
+    leaves, tree = jax.tree_util.tree_flatten(reserve(init_val))
     sizes = varying_sizes(body_fun, tree, as_arrays(leaves), name)
     if not sizes.classes:
         return lax.while_loop(cond_fun, body_fun, init_val)
@@ -69,7 +70,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
         for index in range(int(low), int(high)):
             value = body_fun(jnp.asarray(index, dtype), value)
         return value
-    leaves, tree = jax.tree_util.tree_flatten((low, init_val))
+    leaves, tree = jax.tree_util.tree_flatten((low, reserve(init_val)))
 
     def step(carry: Any) -> Any:
         index, value = carry
@@ -111,7 +112,7 @@ def scan(
             if row.shape[1:] != result.shape:
                 raise CaptureError(
                     f"nm.scan of {place_of(f)}: a result of the scan body has a size that differs per step, "
-                    f"{result.shape} after {row.shape[1:]}; use nm.TensorList"
+                    f"{result.shape} after {row.shape[1:]}; use nm.Ragged or nm.TensorList"
                 )
         rows = jax.tree_util.tree_map(lambda row, y: lax.dynamic_update_index_in_dim(row, y, at, 0), rows, y)
         return index + 1, value, rows
@@ -157,6 +158,6 @@ def _eager_scan(f: Callable[[Any, Any], Any], init: Any, xs: Any, length: int, r
         if shapes != first:
             raise ShapeError(
                 f"nm.scan of {place_of(f)}: a result of the scan body has a size that differs per step, {shapes} after "
-                f"{first}; use nm.TensorList"
+                f"{first}; use nm.Ragged or nm.TensorList"
             )
     return value, jax.tree_util.tree_map(lambda *rows: jnp.stack(rows), *made)

@@ -7,6 +7,7 @@ ops). Out: `Traced`, with StableHLO bytes and the hoisted constants.
 from __future__ import annotations
 
 import inspect
+import re
 import traceback
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -107,12 +108,24 @@ def _trace_once(
     return traced, defined
 
 
+# How a symbol that the function defines is called (Tracing.fresh), and what to do where JAX's control flow has one that
+# does not stay: part of JAX's message → advice.
+_DEFINED = re.compile(r"\b_n\d+\b")
+_OF_SIZES = {
+    "carry input": "A result of the scan body has a size that differs per step; use nm.Ragged or nm.TensorList. "
+    "A carry whose size changes needs nm.scan, nm.while_loop or nm.fori_loop.",
+    "branches must have equal output types": "Results whose size differs by branch need nm.cond or nm.switch.",
+}
+
+
 def _failure(step: str, name: str, error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     if isinstance(error, jax.errors.InconclusiveDimensionOperation):
         text = f"{text.partition('This error arises')[0].strip()}\n{_inconclusive(error)}"
     elif "associative scan over axis of non-constant size" in text:
         text = f"{text.partition('.')[0]}.\nUse nm.associative_scan, which takes symbolic sizes."
+    elif isinstance(error, TypeError) and _DEFINED.search(text):
+        text += "".join(f"\n{advice}" for part, advice in _OF_SIZES.items() if part in text)
     return f"JAX cannot {step} '{name}' with these example arguments: {type(error).__name__}: {text}"
 
 

@@ -7,9 +7,11 @@ a function is captured is not taken for anything else, since nimble's own functi
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.core
 import jax.export
 
 __all__ = ["Tracing", "capturing", "current"]
@@ -32,6 +34,7 @@ class Tracing:
         self.names = names
         self.anew = anew
         self._hashes = 0
+        self._remembered: dict[Any, tuple[Any, Any]] = {}
 
     def fresh(self) -> Any:
         """A new symbol, as JAX's dimension expression. JAX takes it to be at least 1; it may be 0."""
@@ -40,6 +43,20 @@ class Tracing:
             _counts[self.scope] = count + 1
             if f"_n{count}" not in self.names:
                 return jax.export.symbolic_shape(f"_n{count}", scope=self.scope)[0]
+
+    def remember(self, source: Any, key: Any, make: Callable[[], Any]) -> Any:
+        """What `make` computes from the traced value `source`, once for each `key`: what is counted twice has one size.
+
+        Only where it is computed in the trace that `source` belongs to: that of a loop's body ends before another use."""
+        found = self._remembered.get((id(source), key))
+        if found is None:
+            found = source, make()
+            made = jax.tree_util.tree_leaves(found[1])
+            # JAX says nowhere else which trace a value belongs to.
+            traces = {id(getattr(value, "_trace", None)) for value in (source, *made)}
+            if isinstance(source, jax.core.Tracer) and len(traces) == 1:
+                self._remembered[id(source), key] = found
+        return found[1]
 
     def __hash__(self) -> int:
         # As a part of the key of a cache, a hash that always changes is a key that is never found.

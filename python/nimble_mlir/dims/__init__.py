@@ -9,6 +9,7 @@ from nimble_mlir.dims.expr import Atom, Call, DimExpr, Monomial, as_expr
 from nimble_mlir.dims.messages import place_text
 from nimble_mlir.dims.parse import DimSyntaxError
 from nimble_mlir.dims.scope import Scope
+from nimble_mlir.dims.size_range import SizeRange, size_range
 from nimble_mlir.dims.solve import Check, Plan, SizeSource, Step, UnsolvableError, argument_sources, make_plan
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Plan",
     "Proof",
     "Scope",
+    "SizeRange",
     "SizeSource",
     "Step",
     "SymbolInfo",
@@ -34,4 +36,5 @@ __all__ = [
     "make_plan",
     "mod",
     "place_text",
+    "size_range",
 ]

@@ -17,6 +17,7 @@ from nimble_mlir.dims.constraint import Constraint, SymbolInfo
 from nimble_mlir.dims.expr import DimExpr
 from nimble_mlir.dims.plan_data import plan_data
 from nimble_mlir.dims.scope import Scope
+from nimble_mlir.dims.size_range import SizeRange, size_range
 from nimble_mlir.dims.solve import Plan, argument_sources, make_plan
 from nimble_mlir.dims.tree import LEAF, Tree
 from nimble_mlir.errors import LoadError, ShapeError
@@ -131,8 +132,8 @@ class EntryPoint:
     """One function of a module. `arguments` and `results` are the leaves of `in_tree` and `out_tree`, in order.
 
     `function` is the exported symbol in the .vmfb (empty: the same as `name`); `file_line` is where the user defined
-    it. Symbols that no argument determines are ones that the function defines as it runs. `work` estimates the scalar
-    operations of a call from the symbols; None where loops decide, or sizes that the function defines.
+    it. Symbols that no argument determines are ones that the function defines as it runs; `known` holds of them. `work`
+    estimates the scalar operations of a call from the symbols; None where loops decide, or sizes that the function defines.
     """
 
     name: str
@@ -145,6 +146,7 @@ class EntryPoint:
     file_line: str | None = None
     function: str = ""
     work: DimExpr | None = None
+    known: tuple[Constraint, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "function", self.function or self.name)
@@ -188,22 +190,14 @@ class EntryPoint:
                 raise ShapeError(rank_message(argument, len(shape)))
         return self.plan.solve(shapes, self.argument_names, self.scope)
 
-    def output_shapes(self, shapes: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
+    def output_shapes(self, shapes: Sequence[Sequence[int]]) -> list[tuple[int | SizeRange, ...]]:
         """The shapes of all results for the shapes of all arguments, without running the function.
 
-        Raises ShapeError where the arguments do not fit, or where a size depends on values and not only on sizes.
+        A size that depends on values, and not only on sizes, is a `SizeRange`. Raises ShapeError where the arguments do not
+        fit.
         """
         values = self.solve(shapes)
-        found: list[tuple[int, ...]] = []
-        for result in self.results:
-            for axis, dim in enumerate(result.dims):
-                if not dim.symbols <= values.keys():
-                    raise ShapeError(
-                        f"result{' ' * bool(result.path)}{result.path} axis {axis} is '{dim}', which depends on the "
-                        f"values of the arguments: run the module to know it"
-                    )
-            found.append(tuple(dim.evaluate(values) for dim in result.dims))
-        return found
+        return [tuple(size_range(dim, values, self.known) for dim in result.dims) for result in self.results]
 
     def to_data(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -234,6 +228,7 @@ class EntryPoint:
             "plan": plan_data(self.plan, self.scope),
             "file_line": self.file_line,
             "work": None if self.work is None else str(self.work),
+            "known": [str(constraint) for constraint in self.known],
         }
         return data
 
@@ -260,6 +255,7 @@ class EntryPoint:
             file_line=data["file_line"],
             function=data["function"],
             work=DimExpr.parse(data["work"]) if data.get("work") is not None else None,
+            known=tuple(Constraint.parse(text) for text in data.get("known", ())),
         )
 
     def __str__(self) -> str:

@@ -20,6 +20,7 @@ from nimble_mlir.errors import CompileError, NimbleError, UnsupportedOpError
 from nimble_mlir.mlir import ir
 from nimble_mlir.passes.base import entry_functions
 from nimble_mlir.passes.buffers import updated_arguments, work_estimate
+from nimble_mlir.passes.defined_sizes import known_of_sizes
 from nimble_mlir.passes.pipeline import DEFAULT_PIPELINE, STAGES, Instrumentation, PassStep, run_default
 from nimble_mlir.passes.program import Program
 from nimble_mlir.passes.signature import entry_point
@@ -160,6 +161,7 @@ class _Lowering:
             name = function.name.value
             if stage == "nimble":
                 entries.setdefault(name, entry_point(function))
+                entries[name] = replace(entries[name], known=known_of_sizes(function))
             elif stage == "shapes":
                 entries[name] = replace(entries[name], work=work_estimate(function))
             else:

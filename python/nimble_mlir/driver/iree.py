@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
 import re
 import shlex
 import shutil
@@ -57,7 +58,11 @@ def compile_file(source: Path, flags: Sequence[str], output: Path, timeout: floa
     global _runs  # noqa: PLW0603 - a count for the process, which examples print
     command = [str(compiler_path()), str(source), *flags, "-o", str(output)]
     _runs += 1
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    # Where llvm-symbolizer is installed, LLVM would name the functions of a crash, which takes minutes.
+    environment = {"LLVM_DISABLE_SYMBOLIZATION": "1", **os.environ}
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
         try:
             _, stderr = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired as error:

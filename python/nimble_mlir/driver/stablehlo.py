@@ -13,8 +13,10 @@ from nimble_mlir.errors import CompileError
 from nimble_mlir.mlir import collect_diagnostics, ir, parse_stablehlo_artifact
 from nimble_mlir.passes.base import entry_functions, functions
 from nimble_mlir.passes.constants import ConstantPool, extract_constants
+from nimble_mlir.passes.library_ops import STORED_CHLO
 from nimble_mlir.passes.program import Program
 from nimble_mlir.passes.regions import everything
+from nimble_mlir.passes.shape_functions import custom_call_target
 from nimble_mlir.passes.signature import drop_argument_attribute
 
 from .platforms import bind_platform, platform_index
@@ -67,9 +69,12 @@ def _parse(context: ir.Context, source: Source, translate: Callable[[Source], by
         if isinstance(source, bytes) and not source.startswith(_BYTECODE_MAGIC):
             source = source.decode()
         with collect_diagnostics(context):  # what is said of other dialects is not to be printed
-            return _read(context, source)
+            module = _read(context, source)
     except (ir.MLIRError, ValueError, RuntimeError):
         return _read(context, translate(source))
+    if any(custom_call_target(op) in STORED_CHLO for op in everything(module.operation)):
+        return _read(context, translate(source))
+    return module
 
 
 def _read(context: ir.Context, source: Source) -> ir.Module:

@@ -54,6 +54,31 @@ func.func @no_rule(%x: tensor<4xcomplex<f32>>) -> tensor<4xcomplex<f32>> {
 
 // -----
 
+// An integer becomes bfloat16 by way of f32, whose bits are rounded: MLIR folds a truncation into a conversion that CPUs lack.
+// CHECK-LABEL: func.func @into_bfloat16
+func.func @into_bfloat16(%x: tensor<4xui8>) -> tensor<4xbf16> {
+  // CHECK: arith.uitofp {{.*}} : i8 to f32
+  // CHECK-NOT: arith.truncf
+  // CHECK: arith.bitcast {{.*}} : i16 to bf16
+  %0 = stablehlo.convert %x : (tensor<4xui8>) -> tensor<4xbf16>
+  return %0 : tensor<4xbf16>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @indices
+// CHECK-NOT:     stablehlo.iota dim = 0 : tensor<4xbf16>
+// CHECK:         arith.sitofp {{.*}} : i64 to f32
+// CHECK:         arith.bitcast {{.*}} : i16 to bf16
+// CHECK:         stablehlo.iota dim = 0 : tensor<4xf32>
+func.func @indices() -> (tensor<4xbf16>, tensor<4xf32>) {
+  %0 = stablehlo.iota dim = 0 : tensor<4xbf16>
+  %1 = stablehlo.iota dim = 0 : tensor<4xf32>
+  return %0, %1 : tensor<4xbf16>, tensor<4xf32>
+}
+
+// -----
+
 // What lies beyond the integers becomes the nearest one, NaN 0.
 // CHECK-LABEL: func.func @convert
 // CHECK:         arith.cmpf oge

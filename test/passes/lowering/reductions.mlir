@@ -30,7 +30,7 @@ func.func @pair(%x: tensor<?x?xf32> {nimble.dims = [@b, @s]}, %k: tensor<?x?xi32
 // CHECK:           %[[WIDE:.*]] = arith.extf %{{.*}} : bf16 to f32
 // CHECK:           arith.addf %{{.*}}, %[[WIDE]] : f32
 // CHECK:         linalg.generic {{.*}} ins(%[[ACC]]
-// CHECK:           arith.truncf %{{.*}} : f32 to bf16
+// CHECK:           arith.bitcast %{{.*}} : i16 to bf16
 func.func @narrow(%x: tensor<?x?xbf16> {nimble.dims = [@b, @s]}) -> tensor<?xbf16> attributes {nimble.symbols = {b = {min = 1}, s = {min = 1}}} {
   %zero = stablehlo.constant dense<0.0> : tensor<bf16>
   %0 = stablehlo.reduce(%x init: %zero) applies stablehlo.add across dimensions = [0] : (tensor<?x?xbf16>, tensor<bf16>) -> tensor<?xbf16>
@@ -51,7 +51,7 @@ func.func @narrow(%x: tensor<?x?xbf16> {nimble.dims = [@b, @s]}) -> tensor<?xbf1
 // CHECK:             vector.extract %{{.*}}[15]
 // CHECK:           scf.for {{.*}} -> (f32)
 // CHECK:             arith.extf %{{.*}} : bf16 to f32
-// CHECK:           arith.truncf %{{.*}} : f32 to bf16
+// CHECK:           arith.bitcast %{{.*}} : i16 to bf16
 func.func @rows(%x: tensor<?x?x?xbf16> {nimble.dims = [@b, @s, @t]}) -> tensor<?xbf16> attributes {nimble.symbols = {b = {}, s = {}, t = {}}} {
   %zero = stablehlo.constant dense<0.0> : tensor<bf16>
   %0 = stablehlo.reduce(%x init: %zero) applies stablehlo.add across dimensions = [1, 2] : (tensor<?x?x?xbf16>, tensor<bf16>) -> tensor<?xbf16>

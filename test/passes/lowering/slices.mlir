@@ -75,3 +75,14 @@ func.func @transpose(%x: tensor<?x4xf32>) -> tensor<4x?xf32> {
   %0 = stablehlo.transpose %x, dims = [1, 0] : (tensor<?x4xf32>) -> tensor<4x?xf32>
   return %0 : tensor<4x?xf32>
 }
+
+// -----
+
+// Without elements, dims may differ in any way: no grouping of 32 and 1 has equal products.
+// CHECK-LABEL: func.func @reshape_of_nothing
+// CHECK-NEXT:    tensor.empty() : tensor<0x1xf32>
+// CHECK-NEXT:    return
+func.func @reshape_of_nothing(%x: tensor<0x32x1xf32>) -> tensor<0x1xf32> {
+  %0 = stablehlo.reshape %x : (tensor<0x32x1xf32>) -> tensor<0x1xf32>
+  return %0 : tensor<0x1xf32>
+}

@@ -39,11 +39,11 @@ def changed(body):
         ),
         (
             lambda x: nm.scan(lambda c, _: (jnp.concatenate([c, c[:1]]), c), x, None, length=3),
-            "a result of the scan body has a size that differs per step.*use nm.TensorList",
+            "a result of the scan body has a size that differs per step.*use nm.Ragged or nm.TensorList",
         ),
         (
             lambda x: lax.scan(lambda c, n: (c, grown(c)), x, jnp.arange(3)),
-            "a result of the scan body has a size that differs per step; use nm.TensorList",
+            "a result of the scan body has a size that differs per step; use nm.Ragged or nm.TensorList",
         ),
         (lambda x: nm.scan(lambda c, _: (c, None), x), "scan needs xs or a length"),
         (lambda x: nm.scan(lambda c, r: (c, None), x, (x, x.T)), "scan got xs of length 4, but s is expected"),

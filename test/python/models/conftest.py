@@ -34,13 +34,18 @@ os.environ["XLA_FLAGS"] = (
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], CompiledProgram]:
-    """A program by name, compiled at its first use."""
+    """A program by name, compiled at its first use, once for all workers of this run."""
     folder: Path = tmp_path_factory.mktemp("programs")
+    run = tmp_path_factory.getbasetemp()
+    cache = (run.parent if "PYTEST_XDIST_WORKER" in os.environ else run) / "compile-cache"
     modules: dict[str, CompiledProgram] = {}
 
     def get(name: str) -> CompiledProgram:
         if name not in modules:
-            modules[name] = CompiledProgram(PROGRAMS[name], folder)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("NIMBLE_CACHE", "on")
+                patch.setenv("NIMBLE_CACHE_DIR", str(cache))
+                modules[name] = CompiledProgram(PROGRAMS[name], folder)
         return modules[name]
 
     return get

@@ -171,3 +171,23 @@ def conjugate_gradients(a, b):
     spd = a @ a.T + jnp.eye(a.shape[0]) * 4 * a.shape[0]
     solve = lambda matvec, rhs: jax.scipy.sparse.linalg.cg(matvec, rhs, tol=1e-6)[0]  # noqa: E731
     return lax.custom_linear_solve(lambda v: spd @ v, b, solve, symmetric=True)
+
+
+@program("s", lambda s: (nm.spec((s, 4), f32), nm.spec((s, 4), f32), nm.spec((4, 6), f32)), "model")
+def products_of_rows(xs, ys, w):
+    """Products that can leave the loop, and one that cannot: of two rows with different indices."""
+    n = xs.shape[0]
+
+    def opposite(i, c):
+        x = lax.dynamic_index_in_dim(xs, i, keepdims=False) + 2 * lax.dynamic_index_in_dim(
+            xs, n - 1 - i, keepdims=False
+        )
+        return jnp.tanh(c + x @ w)
+
+    def step(c, rows):
+        x, y = rows
+        c = jnp.tanh(c + jax.nn.relu(x * y + 0.5) @ w)
+        return c, c
+
+    first = jnp.zeros(6)
+    return lax.fori_loop(0, n, opposite, first), lax.scan(step, first, (xs, ys[::-1]), reverse=True)

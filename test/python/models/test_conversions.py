@@ -94,6 +94,28 @@ def test_doubles_are_rounded_once() -> None:
         assert one.tobytes() == np.asarray(other).tobytes(), name
 
 
+@pytest.mark.parametrize("target_cpu", ["host", "generic", "x86-64-v3"])
+def test_numbers_into_floats_of_16_bits_on_every_cpu(target_cpu: str) -> None:
+    """LLVM calls a library where the CPU has no instruction for it, which nothing links."""
+    s = nm.dims("s")[0]
+    rng = np.random.default_rng(0)
+    sources = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64")
+    bits = rng.integers(0, 1 << 64, 1000, dtype=np.uint64) >> rng.integers(0, 64, 1000, dtype=np.uint64)
+    values = [
+        rng.normal(0, 1000, 1000).astype(name) if name.startswith("float") else bits.astype(name) for name in sources
+    ]
+
+    def function(*args: Any) -> Any:
+        narrow = [[lax.convert_element_type(x, dtype) for x in args] for dtype in (np.float16, ml_dtypes.bfloat16)]
+        indices = [lax.iota(ml_dtypes.bfloat16, size) for size in (300, args[0].shape[0])]
+        return narrow, [x.astype(np.float32).astype(ml_dtypes.bfloat16) for x in args], indices
+
+    with jax.enable_x64(True):
+        specs = tuple(nm.spec((s,), value.dtype) for value in values)
+        module = nm.compile(function, specs, options=nm.CompileOptions(target_cpu=target_cpu))
+        assert_agrees(module(*values), jax.jit(function)(*values), "exact")
+
+
 @pytest.mark.parametrize("name", ["int2", "uint2", "int4", "uint4"])
 def test_what_depends_on_the_width(name: str) -> None:
     """All pairs, against numbers of Python."""

@@ -15,7 +15,7 @@ COMBINATIONS = 8
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_agrees_with_jax_at_every_size(name: str, compiled: Callable[[str], CompiledProgram]) -> None:
     program = compiled(name)
-    assert program.compiler_runs == 1
+    assert program.compiler_runs <= 1  # none where another worker has compiled it
     sizes = program.sizes(COMBINATIONS)
     assert len(sizes) == COMBINATIONS
     for combination in sizes:

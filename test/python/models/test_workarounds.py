@@ -16,7 +16,7 @@ from support.tolerances import assert_agrees
 import nimble_mlir as nm
 from nimble_mlir.driver.iree import compiler_path
 from nimble_mlir.driver.options import CompileOptions, iree_flags
-from nimble_mlir.passes import emit_iree, kernel_dispatch, legalize_to_linalg
+from nimble_mlir.passes import data_tiling, emit_iree, kernel_dispatch, legalize_to_linalg
 from nimble_mlir.passes.lowering import contraction_rules
 
 # A product whose left operand is computed elementwise, contracted over a dynamic size.
@@ -171,3 +171,42 @@ def test_iree_reads_what_other_workgroups_have_yet_to_compute(monkeypatch: pytes
     x = np.random.default_rng(0).random((40, 4), np.float32)
     mended = "mended: passes/lowering/crosswise.py and the cse before nimble-legalize-to-linalg can go"
     assert not np.allclose(module(x), pairs(x)), mended
+
+
+def test_iree_divides_by_zero_where_it_packs_complex_parameters_of_128_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = np.arange(6).reshape(2, 3) * (1 + 2j)
+    (s,) = nm.dims("s")
+
+    def rotated(x: jax.Array) -> jax.Array:
+        return x[:, None] * jnp.asarray(weights)
+
+    with jax.enable_x64(True):
+        specs = (nm.spec((s, 3), jnp.float64),)
+        x = np.array([[3.0, 4.0, 5.0]])
+        np.testing.assert_array_equal(nm.compile(rotated, specs)(x), x[:, None] * weights)
+        np.testing.assert_array_equal(nm.compile(lambda: jnp.asarray(weights), ())(), weights)
+        monkeypatch.setattr(emit_iree, "_parameter_type", lambda type_: type_)
+        with pytest.raises(nm.CompileError, match="SIGFPE"):
+            nm.compile(rotated, specs)
+
+
+def test_iree_cannot_pack_booleans_beside_a_contraction(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Attention whose mask is an argument; without the hints it is compiled a second time, without any data tiling."""
+    b, s = nm.dims("b, s")
+
+    def masked(x: jax.Array, mask: jax.Array) -> jax.Array:
+        scores = jnp.einsum("bqd,bkd->bqk", x, x)
+        return jax.nn.softmax(jnp.where(mask[:, None], scores, -1e9)) @ x
+
+    specs = (nm.spec((b, s, 16), jnp.float32), nm.spec((b, s), jnp.bool_))
+    rng = np.random.default_rng(0)
+    module = nm.compile(masked, specs)
+    assert "without data tiling" not in caplog.text
+    for size in (1, 5, 40):
+        x, mask = rng.normal(size=(2, size, 16)).astype(np.float32), rng.integers(0, 2, (2, size)).astype(np.bool_)
+        assert_agrees(module(x, mask), masked(x, mask))
+    monkeypatch.setattr(data_tiling, "_is_masked", lambda op: False)
+    nm.compile(masked, specs)
+    assert "padding_value" in caplog.text, "mended: _is_masked in passes/data_tiling.py can go"
