@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from nimble_mlir.dims.constraint import Constraint, SymbolInfo
 from nimble_mlir.dims.expr import DimExpr
+from nimble_mlir.dims.plan_data import plan_data
 from nimble_mlir.dims.scope import Scope
 from nimble_mlir.dims.size_range import SizeRange, size_range
 from nimble_mlir.dims.solve import Plan, argument_sources, make_plan
@@ -224,40 +225,12 @@ class EntryPoint:
                 for info in self.symbols
             ],
             "constraints": [str(constraint) for constraint in self.constraints],
-            "plan": self._plan_data(),
+            "plan": plan_data(self.plan, self.scope),
             "file_line": self.file_line,
             "work": None if self.work is None else str(self.work),
             "known": [str(constraint) for constraint in self.known],
         }
         return data
-
-    def _plan_data(self) -> dict[str, Any]:
-        """How the symbols are solved and what is checked: for C++, which makes no plan (Python makes its own)."""
-        steps = [
-            {
-                "symbol": step.symbol,
-                "argument": step.argument,
-                "axis": step.axis,
-                "rest": str(step.rest),
-                "coefficient": str(step.coefficient),
-                "dim": str(step.dim),
-                "constraint": None if step.constraint is None else str(step.constraint),
-            }
-            for step in self.plan.steps
-        ]
-        checks = [
-            {"argument": check.argument, "axis": check.axis, "expected": str(check.expected)}
-            for check in self.plan.checks
-        ]
-        symbols = [
-            {"name": info.name, "min": info.min, "max": info.max, "multiple_of": info.multiple_of}
-            for info in self.scope.symbols.values()
-        ]
-        constraints = [
-            {"text": str(constraint), "lhs": str(constraint.lhs), "kind": constraint.kind, "rhs": str(constraint.rhs)}
-            for constraint in self.scope.constraints
-        ]
-        return {"steps": steps, "checks": checks, "symbols": symbols, "constraints": constraints}
 
     @staticmethod
     def from_data(data: Mapping[str, Any]) -> EntryPoint:

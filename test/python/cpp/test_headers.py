@@ -81,7 +81,7 @@ def random_shapes(entry: EntryPoint, rng: random.Random) -> list[tuple[int, ...]
         if argument.values and rng.random() < 0.95:
             numbers = [value.evaluate(values) for value in argument.values]
             sizes = [*sizes, *reversed(numbers), 0] if sizes else numbers
-        shapes.append(tuple(sizes) if rng.random() < 0.98 else (*sizes, 1))
+        shapes.append(tuple(sizes) if rng.random() < 0.98 or argument.values else (*sizes, 1))
     return shapes
 
 
