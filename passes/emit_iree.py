@@ -55,7 +55,7 @@ class EmitIree(ModulePass):
         """Never fails on a module that `nimble-verify-level{level=linalg}` accepts."""
         module.context.allow_unregistered_dialects = True
         entries = {function.name.value for function in entry_functions(module)}
-        globals_: dict[str, ir.Type] = {}
+        globals_: dict[str, tuple[ir.Type, ir.Location]] = {}
         for function in functions(module):
             _load_constants(function, globals_)
             if function.name.value in entries:
@@ -72,16 +72,16 @@ class EmitIree(ModulePass):
         to_branches(module)
 
 
-def _load_constants(function: Any, globals_: dict[str, ir.Type]) -> None:
-    """`nimble.constant` ops become loads of globals; the globals' types are collected."""
+def _load_constants(function: Any, globals_: dict[str, tuple[ir.Type, ir.Location]]) -> None:
+    """`nimble.constant` ops become loads of globals; the globals' types and first places are collected."""
     for op in statements(function):
         if op.name != "nimble.constant":
             continue
         key, type_ = op.attributes["key"].value, op.result.type
-        globals_[key] = _parameter_type(type_)
+        parameter, _ = globals_.setdefault(key, (_parameter_type(type_), op.location))
         with ir.InsertionPoint(op), op.location:
             value = ir.Operation.create(
-                "util.global.load", results=[globals_[key]], attributes={"global": ir.FlatSymbolRefAttr.get(key)}
+                "util.global.load", results=[parameter], attributes={"global": ir.FlatSymbolRefAttr.get(key)}
             ).result
             if value.type != type_:
                 segments = ir.DenseI32ArrayAttr.get([1, 0, 0])  # the value; no dynamic sizes of it and of the result
@@ -104,10 +104,10 @@ def _parameter_type(type_: Any) -> ir.Type:
     return type_
 
 
-def _declare_globals(module: ir.Module, globals_: dict[str, ir.Type]) -> None:
+def _declare_globals(module: ir.Module, globals_: dict[str, tuple[ir.Type, ir.Location]]) -> None:
     """A private global for each constant, whose value is the parameter of that name."""
     with ir.InsertionPoint.at_block_begin(module.body), ir.Location.unknown():
-        for key, type_ in globals_.items():
+        for key, (type_, location) in globals_.items():
             value = ir.Attribute.parse(f'#flow.parameter.named<"{PARAMETER_SCOPE}"::"{key}"> : {type_}')
             attributes = {
                 "sym_name": ir.StringAttr.get(key),
@@ -115,7 +115,7 @@ def _declare_globals(module: ir.Module, globals_: dict[str, ir.Type]) -> None:
                 "type": ir.TypeAttr.get(type_),
                 "initial_value": value,
             }
-            ir.Operation.create("util.global", attributes=attributes)
+            ir.Operation.create("util.global", attributes=attributes, loc=location)
 
 
 def _tie_arguments(function: Any) -> None:
