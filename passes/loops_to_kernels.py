@@ -11,11 +11,9 @@ from typing import Any, ClassVar
 from nimble_mlir.dialects import dims_of
 from nimble_mlir.dims import DimExpr, Proof
 from nimble_mlir.errors import UnsupportedOpError
-from nimble_mlir.mlir import arith, ir, tensor
+from nimble_mlir.mlir import ir, tensor
 
 from .base import ModulePass, entry_functions
-from .host_values import as_tensor
-from .lower_control_flow import keep_apart
 from .lowering import LoweringContext
 from .lowering.builders import element_type_of
 from .lowering.elements import Buffer, NotInKernelError, is_supported, write
@@ -26,7 +24,7 @@ from .lowering.kernel_control_flow import emit_loop
 from .lowering.kernels import kernel, restored, stored
 from .lowering.signedness import reinterpret
 from .regions import CONTROL_FLOW, everything, is_within, terminator
-from .symbol_table import DimBuilder, SymbolTable, constant_index
+from .symbol_table import DimBuilder, SymbolTable
 
 __all__ = ["LoopsToKernels"]
 
@@ -38,11 +36,6 @@ _FIRST = {"scf.for": 3, "scf.while": 0}
 # A dispatch of IREE takes at most 64 bindings and 64 words of constants: two for the offset of each binding, two for each
 # size and scalar. What is above shows only when the module is loaded.
 _MOST_WORDS = 60
-
-# On a loop that is run where its work is not little.
-_CHOSEN = "nimble.chosen"
-
-_SLE = 3  # arith.cmpi predicate
 
 
 @dataclass(frozen=True)
@@ -79,7 +72,7 @@ class LoopsToKernels(ModulePass):
 
 def _visit(ctx: LoweringContext, block: ir.Block) -> None:
     for op in [view.operation for view in block.operations if view.operation.name in CONTROL_FLOW]:
-        if op.name in _FIRST and _CHOSEN not in op.attributes and _converted(ctx, op):
+        if op.name in _FIRST and _converted(ctx, op):
             continue
         for region in op.regions:
             for inner in region.blocks:
@@ -92,18 +85,17 @@ def _converted(ctx: LoweringContext, op: Any) -> bool:
         _check_carries(op)
         loop = _Loop(KernelBody(ctx, KERNEL_BODY_RULES), op)
         loop.plan()
+        if ctx.scope.at_least(DimExpr.constant(MOST_WORK), loop.body.work) is not Proof.PROVED:
+            # No choice as it runs: of a branch around each of several loops IREE 3.13 makes invalid IR
+            # (iree-util-propagate-subranges: "operand does not dominate this use").
+            raise NotInKernelError(f"its work of {loop.body.work} products may be more than one thread's share")
         made = _Made(loop, op)
     except (NotInKernelError, UnsupportedOpError) as reason:
         _log.debug("%s stays a loop of the host: %s", op.name, reason)
         return False
-    work = loop.body.work
-    if ctx.scope.at_least(DimExpr.constant(MOST_WORK), work) is Proof.PROVED:
-        _replace(op, made.before(op))
-        op.erase()
-        return True
-    with ir.InsertionPoint(op), op.location:
-        _choose(ctx, op, made, arith.cmpi(_SLE, ctx.sizes.value(work), constant_index(MOST_WORK)))
-    return False
+    _replace(op, made.before(op))
+    op.erase()
+    return True
 
 
 class _Made:
@@ -126,29 +118,6 @@ class _Made:
             inner.move_before(op)
         self._holder.erase()
         return self._results
-
-
-def _choose(ctx: LoweringContext, op: Any, made: _Made, fits: ir.Value) -> None:
-    """The kernel where `fits`, else the loop: sizes that are known when it runs say how much work it is."""
-    used = [result for result in op.results if any(True for _ in result.uses)]
-    choice = ir.Operation.create("scf.if", results=[_tensor_type(r) for r in used], operands=[fits], regions=2)
-    with ir.InsertionPoint(choice.regions[0].blocks.append()):
-        last = ir.Operation.create("scf.yield")
-    values = dict(zip(op.results, made.before(last), strict=True))
-    with ir.InsertionPoint(last):
-        ir.Operation.create("scf.yield", operands=[values[result] for result in used])
-    last.erase()
-    chosen = dict(zip(used, choice.results, strict=True))
-    _replace(op, [chosen.get(result) for result in op.results])
-    with ir.InsertionPoint(choice.regions[1].blocks.append()):
-        as_tensors = [
-            result if isinstance(result.type, ir.RankedTensorType) else as_tensor([result], _tensor_type(result))
-            for result in used
-        ]
-        ir.Operation.create("scf.yield", operands=as_tensors)
-    op.move_before(choice.regions[1].blocks[0].operations[0].operation)
-    op.attributes[_CHOSEN] = ir.UnitAttr.get()
-    keep_apart(choice, ctx.sizes)
 
 
 def _replace(op: Any, values: Sequence[ir.Value | None]) -> None:

@@ -89,18 +89,28 @@ func.func @product(%h: tensor<1x64xf32>, %w: tensor<64x64xf32>, %ys: tensor<?x64
 
 // -----
 
-// Sizes that are known only when it runs decide then: little work is a kernel, much is a loop of dispatches.
-// CHECK-LABEL: func.func @chosen_at_run_time
-// CHECK:         %[[SIZE:.*]] = "nimble.symbol"
-// CHECK:         %[[WORK:.*]] = arith.muli %[[SIZE]], %c16
-// CHECK:         %[[LITTLE:.*]] = arith.cmpi sle, %[[WORK]], %c4194304
-// CHECK:         scf.if %[[LITTLE]]
-// CHECK:           "nimble.kernel"
-// CHECK:         } else {
-// CHECK-NOT:       nimble.kernel
-// CHECK:           scf.for
-// CHECK:             stablehlo.multiply
-func.func @chosen_at_run_time(%x: tensor<?xf32> {nimble.name = "x"}, %n: tensor<i32>) -> tensor<?xf32> {
+// A loop whose work depends on sizes stays one of the host, unless their bounds say that it is little.
+// CHECK-LABEL: func.func @of_any_size
+// CHECK-NOT:     nimble.kernel
+// CHECK:         scf.for
+func.func @of_any_size(%x: tensor<?xf32> {nimble.name = "x"}, %n: tensor<i32>) -> tensor<?xf32> {
+  %zero = stablehlo.constant dense<0> : tensor<i32>
+  %one = stablehlo.constant dense<1> : tensor<i32>
+  %0:2 = stablehlo.while(%i = %zero, %c = %x) : tensor<i32>, tensor<?xf32>
+  cond {
+    %1 = stablehlo.compare LT, %i, %n : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    stablehlo.return %1 : tensor<i1>
+  } do {
+    %1 = stablehlo.add %i, %one : tensor<i32>
+    %2 = stablehlo.multiply %c, %c : tensor<?xf32>
+    stablehlo.return %1, %2 : tensor<i32>, tensor<?xf32>
+  }
+  return %0#1 : tensor<?xf32>
+}
+
+// CHECK-LABEL: func.func @of_bounded_size
+// CHECK:         "nimble.kernel"
+func.func @of_bounded_size(%x: tensor<?xf32> {nimble.dims = [@s], nimble.name = "x"}, %n: tensor<i32>) -> tensor<?xf32> attributes {nimble.symbols = {s = {max = 100}}} {
   %zero = stablehlo.constant dense<0> : tensor<i32>
   %one = stablehlo.constant dense<1> : tensor<i32>
   %0:2 = stablehlo.while(%i = %zero, %c = %x) : tensor<i32>, tensor<?xf32>

@@ -79,12 +79,16 @@ def test_max_trips_in_a_kernel() -> None:
         module(np.zeros(4, np.float32))
 
 
-@pytest.mark.parametrize("size", [1, 5, 16, 17, 100, 1000, 20_000])
-def test_sizes_of_the_call_choose(size: int, both_forms: nm.Module) -> None:
-    """One module holds the loop as a kernel and as a loop of the host; 20,000 elements in 32 ops are no little work."""
-    x = np.random.default_rng(size).normal(size=size).astype(np.float32)
-    for n in (0, 1, 3):
-        jax.tree.map(assert_agrees, both_forms(x, np.int32(n)), jax.jit(_sixteen_waves)(x, np.int32(n)))
+@pytest.mark.parametrize("most", [1000, None])
+def test_work_of_symbolic_size(most: int | None) -> None:
+    """A bound of the size decides: with it the loop is a kernel, without it one of the host."""
+    (s,) = nm.dims("s", constraints=[] if most is None else [f"s <= {most}"])
+    module = nm.compile(_sixteen_waves, (nm.spec((s,), f32), N))
+    assert kernels_of(module) == (most is not None)
+    for size in (1, 5, 16, 17, 100, 1000):
+        x = np.random.default_rng(size).normal(size=size).astype(np.float32)
+        for n in (0, 1, 3):
+            jax.tree.map(assert_agrees, module(x, np.int32(n)), jax.jit(_sixteen_waves)(x, np.int32(n)))
 
 
 def _sixteen_waves(x: Any, n: Any) -> Any:
@@ -94,16 +98,6 @@ def _sixteen_waves(x: Any, n: Any) -> Any:
         return c[::-1]
 
     return lax.fori_loop(0, n, body, x), x * 2
-
-
-@pytest.fixture(scope="module")
-def both_forms() -> nm.Module:
-    """The module of `test_sizes_of_the_call_choose`."""
-    (s,) = nm.dims("s")
-    module = nm.compile(_sixteen_waves, (nm.spec((s,), f32), N))
-    assert '"nimble.kernel"' in module.ir("linalg")
-    assert "scf.for" in module.ir("linalg").split("} else {")[1]
-    return module
 
 
 HOST_LOOPS = {
