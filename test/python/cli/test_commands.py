@@ -80,7 +80,8 @@ def test_parts_of_structures_and_arrays_by_file(folder, tmp_path):
     ]  # fmt: skip
     code, out, err = call(run, tmp_path / "m.vmfb", *arguments, "-o", tmp_path / "out.npz")
     assert (code, out, err) == (0, "", f"nimble-run: wrote '{tmp_path}/out.npz' (2 arrays)\n")
-    saved = np.load(tmp_path / "out.npz")
+    with np.load(tmp_path / "out.npz") as file:
+        saved = dict(file)
     assert np.array_equal(saved["n"], [2, 3, 4])
     assert np.array_equal(saved["y"], result["y"])
     code, _, err = call(run, tmp_path / "m.vmfb", *arguments, "-o", tmp_path / "out.npy")

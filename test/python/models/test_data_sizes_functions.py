@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.sampling import sampled
+from support.tolerances import assert_agrees
 
 import nimble_mlir as nm
 
@@ -167,7 +169,7 @@ def test_there_are_sixty():
     assert len(SAME) + len(OTHER) + len(IDENTITIES) + len(REFUSED) >= 60
 
 
-@pytest.mark.parametrize("names", groups([*SAME, *OTHER]), ids=lambda names: f"{names[0]}-{names[-1]}")
+@pytest.mark.parametrize("names", sampled(groups([*SAME, *OTHER]), 3), ids=lambda names: f"{names[0]}-{names[-1]}")
 def test_functions(names):
     module = nm.compile({name: (entry(in_jax(name)), SPECS) for name in names})
     for count in COUNTS:
@@ -178,7 +180,7 @@ def test_functions(names):
             got = np.asarray(module.entry(name)(x, X))
             where = f"{name} of {count}"
             assert got.shape == expected.shape, where
-            np.testing.assert_allclose(got, expected, rtol=2e-4, atol=2e-5, err_msg=where)
+            assert_agrees({where: got}, {where: expected.astype(got.dtype)}, "model")
 
 
 def test_identities():
@@ -187,7 +189,9 @@ def test_identities():
         x, X = arguments(count)
         for name, (_, reference, of_nothing) in IDENTITIES.items():
             expected = reference(x[x > 0]) if count else of_nothing
-            np.testing.assert_allclose(module.entry(name)(x, X), expected, rtol=1e-5, err_msg=f"{name} of {count}")
+            got = np.asarray(module.entry(name)(x, X))
+            where = f"{name} of {count}"
+            assert_agrees({where: got}, {where: np.asarray(expected).astype(got.dtype)}, "contraction")
 
 
 def test_what_needs_elements():

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from support.tolerances import assert_agrees
 
 import nimble_mlir as nm
 
@@ -129,4 +130,4 @@ def test_scopes(fn, reference):
             expected = jax.tree_util.tree_leaves(reference(x))
             for got, want in zip(jax.tree_util.tree_leaves(module(x)), expected, strict=True):
                 assert np.shape(got) == np.shape(want)
-                np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+                assert_agrees(got, np.asarray(want).astype(np.asarray(got).dtype), "model")

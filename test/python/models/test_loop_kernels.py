@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jax import lax
 from support.loops import LOOPS, arrays
+from support.sampling import sampled
 from support.tolerances import assert_agrees
 
 import nimble_mlir as nm
@@ -32,7 +33,7 @@ def kernels_of(module: nm.Module) -> int:
     return text.count('= "nimble.kernel"')
 
 
-@pytest.mark.parametrize("name", LOOPS)
+@pytest.mark.parametrize("name", sampled(LOOPS, 4, 3))
 def test_agrees_with_jax(name: str) -> None:
     function, specs = LOOPS[name]
     module = nm.compile(function, (N, *specs))
@@ -84,10 +85,10 @@ def test_work_of_symbolic_size(most: int | None) -> None:
     """A bound of the size decides: with it the loop is a kernel, without it one of the host."""
     (s,) = nm.dims("s", constraints=[] if most is None else [f"s <= {most}"])
     module = nm.compile(_sixteen_waves, (nm.spec((s,), f32), N))
-    assert kernels_of(module) == (most is not None)
-    for size in (1, 5, 16, 17, 100, 1000):
+    assert ('"nimble.kernel"' in module.ir("linalg")) == (most is not None)
+    for size in (1, 17, 1000):
         x = np.random.default_rng(size).normal(size=size).astype(np.float32)
-        for n in (0, 1, 3):
+        for n in (0, 3):
             jax.tree.map(assert_agrees, module(x, np.int32(n)), jax.jit(_sixteen_waves)(x, np.int32(n)))
 
 
@@ -220,6 +221,7 @@ class _RandomLoop:
         return jnp.tile(flat, -(-size // flat.size))[:size].reshape(shape)
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(seed=st.integers(0, 1 << 20))
 def test_random_loops(seed: int) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.tolerances import assert_agrees
 
 import nimble_mlir as nm
 
@@ -47,7 +48,7 @@ def check(module: Any, fn: Callable[..., Any], reference: Callable[..., Any], *a
         got = jax.tree_util.tree_leaves(as_rows(call(*args)))
         assert [np.shape(leaf) for leaf in got] == [np.shape(leaf) for leaf in expected]
         for leaf, want in zip(got, expected, strict=True):
-            np.testing.assert_allclose(leaf, want, rtol=1e-4, atol=1e-5)
+            assert_agrees(leaf, np.asarray(want).astype(np.asarray(leaf).dtype), "model")
 
 
 def softmax(x: np.ndarray) -> np.ndarray:
