@@ -157,9 +157,10 @@ def _load(path: str) -> np.ndarray:
         raise click.BadParameter(f"'{file}' is no .npy or .npz file: {error}") from None
     if isinstance(found, np.ndarray):
         return found
-    names = ", ".join(found.files)
-    if not key and len(found.files) == 1:
-        key = found.files[0]
-    if key not in found.files:
-        raise click.BadParameter(f"'{file}' holds the arrays {names}: name one, @{file}:{found.files[0]}")
-    return found[key]
+    with found:
+        names = ", ".join(found.files)
+        if not key and len(found.files) == 1:
+            key = found.files[0]
+        if key not in found.files:
+            raise click.BadParameter(f"'{file}' holds the arrays {names}: name one, @{file}:{found.files[0]}")
+        return found[key]
