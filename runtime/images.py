@@ -26,7 +26,7 @@ def choose_target(images: Mapping[str, memoryview], device: DeviceOptions | str 
         return targets[0] if len(targets) == 1 else next(filter(_is_there, targets), targets[0])
     driver = device.driver if isinstance(device, DeviceOptions) else device
     wanted = TARGET_OF_DRIVER.get(driver)
-    if wanted in images:
+    if wanted is not None and wanted in images:
         return wanted
     # A driver that is unknown here, or an image for a target that is, may fit all the same: IREE says where not.
     if wanted is None or any(target not in DRIVER_OF_TARGET for target in targets):

@@ -30,7 +30,8 @@ def dot_general(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     lhs, rhs, result = op.operands[0], op.operands[1], op.results[0]
     swap = _read_columns_first(op, len(batch[0]))
     if swap:
-        lhs, rhs, batch, contract = rhs, lhs, batch[::-1], contract[::-1]
+        lhs, rhs = rhs, lhs
+        batch, contract = (batch[1], batch[0]), (contract[1], contract[0])
     lhs_dims, rhs_dims = ctx.dims(lhs), ctx.dims(rhs)
     rows = [i for i in range(len(lhs_dims)) if i not in batch[0] + contract[0]]
     columns = [i for i in range(len(rhs_dims)) if i not in batch[1] + contract[1]]

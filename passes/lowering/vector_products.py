@@ -46,7 +46,8 @@ def vector_product(
         return None
     emit = _Product(
         view,
-        *([ctx.sizes.value(dims[axis]) for axis in axes] for axes in (batch, columns)),
+        [ctx.sizes.value(dims[axis]) for axis in batch],
+        [ctx.sizes.value(dims[axis]) for axis in columns],
         ctx.sizes.value(dims[contracted]),
         (list(batch), contracted, list(columns)),
         element,

@@ -141,7 +141,9 @@ def _abstract_eval(rows: Any, **limits: Any) -> Any:
 
 def _lower(ctx: Any, rows: Any, **limits: int | None) -> Any:
     i64 = ir.IntegerType.get_signless(64)
-    config = {name: ir.IntegerAttr.get(i64, value) for name, value in limits.items() if value is not None}
+    config: dict[str, ir.Attribute] = {
+        name: ir.IntegerAttr.get(i64, value) for name, value in limits.items() if value is not None
+    }
     call = stablehlo.CustomCallOp(
         [rows.type],
         [rows],
