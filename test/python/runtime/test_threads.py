@@ -59,7 +59,7 @@ def test_eight_threads_with_different_shapes(vmfb: Callable[[str], Path], driver
             np.testing.assert_array_equal(double, 2 * ids)
 
     in_threads(8, work)
-    assert module.entry("tokens")._place.pool.count <= (os.cpu_count() or 1)
+    assert module.entry("tokens")._place().pool.count <= (os.cpu_count() or 1)
 
 
 def test_failing_checks_in_threads(vmfb: Callable[[str], Path]) -> None:
@@ -179,7 +179,7 @@ def test_weights_are_held_once(heavy: Path, private_bytes: Callable[[], int]) ->
     in_threads(8, work)
     eight = private_bytes() - before
     assert eight < 1.3 * one
-    assert module.entry("f")._place.pool.count == 1
+    assert module.entry("f")._place().pool.count == 1
 
 
 def test_a_call_costs_at_most_30_microseconds(module: Callable[[str], Module]) -> None:
