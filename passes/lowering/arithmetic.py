@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nimble_mlir.mlir import arith, ir
+from nimble_mlir.mlir import arith, ir, math
 from nimble_mlir.mlir import complex as complex_dialect
 
 from .builders import LoweringContext, element_type_of
@@ -11,7 +11,7 @@ from .signedness import as_signless, is_unsigned, signless
 __all__ = ["computed_type", "converted", "multiply_add", "one", "widened", "zero"]
 
 
-_UNORDERED = 14  # an arith.cmpf predicate
+_GREATER, _DIFFERENT, _UNORDERED = 2, 6, 14  # arith.cmpf predicates: ogt, one, uno
 
 
 def zero(element: ir.Type) -> ir.Value:
@@ -92,6 +92,8 @@ def widened(scalar: ir.Value, source: ir.Type, element: ir.Type) -> ir.Value:
         scalar = arith.extf(ir.F32Type.get(), scalar)
     if isinstance(target, ir.BF16Type) and isinstance(scalar.type, ir.F32Type):
         return _rounded_to_bfloat16(scalar)
+    if isinstance(target, ir.F16Type) and isinstance(scalar.type, ir.F64Type):
+        return arith.truncf(target, _rounded_to_odd(scalar))
     return (arith.extf if scalar.type.width < target.width else arith.truncf)(target, scalar)
 
 
@@ -109,3 +111,20 @@ def _rounded_to_bfloat16(scalar: ir.Value) -> ir.Value:
     quiet = arith.ori(high, arith.constant(i32, 0x40))
     rounded = arith.select(arith.cmpf(_UNORDERED, scalar, scalar), quiet, rounded)
     return arith.bitcast(ir.BF16Type.get(), arith.trunci(i16, rounded))
+
+
+def _rounded_to_odd(scalar: ir.Value) -> ir.Value:
+    """An f64 as the f32 from which it is rounded to f16 once: where it is inexact, the one of its two neighbours whose last
+    bit is set (Boldo and Melquiond, Emulation of a FMA and correctly rounded sums, 2008).
+
+    On CPUs without AVX512-FP16 IREE 3.13 calls a function that makes zeros of what is subnormal in f16.
+    """
+    f64, i32 = scalar.type, ir.IntegerType.get_signless(32)
+    near = arith.truncf(ir.F32Type.get(), scalar)
+    back, bits = arith.extf(f64, near), arith.bitcast(i32, near)
+    one = arith.constant(i32, 1)
+    farther = arith.cmpf(_GREATER, math.absf(back), math.absf(scalar))
+    odd = arith.select(farther, arith.subi(bits, one), arith.addi(bits, one))
+    even = arith.cmpi(0, arith.andi(bits, one), arith.constant(i32, 0))
+    other = arith.andi(arith.cmpf(_DIFFERENT, back, scalar), even)
+    return arith.bitcast(ir.F32Type.get(), arith.select(other, odd, bits))

@@ -21,12 +21,13 @@ _OGE, _OLE, _UNORDERED = 3, 5, 14  # arith.cmpf predicates
 
 @lowering("stablehlo.convert")
 def convert(ctx: LoweringContext, op: Any) -> Sequence[ir.Value] | None:
-    """Floats into integers, what becomes bfloat16 (`widened`), and to and from 8-bit floats; the others are upstream's."""
+    """Floats into integers, what becomes a float of 16 bits with a rounding of our own (`widened`), and to and from 8-bit
+    floats; the others are upstream's."""
     source, target = element_type_of(op.operands[0]), element_type_of(op.results[0])
     narrow = any(isinstance(_part(element), ir.FloatType) and _part(element).width <= 8 for element in (source, target))
     into_integer = not isinstance(source, ir.IntegerType) and isinstance(target, ir.IntegerType) and target.width > 1
-    into_bfloat16 = isinstance(target, ir.BF16Type)
-    if not (into_integer or into_bfloat16 or (narrow and target != ir.IntegerType.get_signless(1))):
+    into_half = isinstance(target, ir.BF16Type) or (isinstance(target, ir.F16Type) and isinstance(source, ir.F64Type))
+    if not (into_integer or into_half or (narrow and target != ir.IntegerType.get_signless(1))):
         return None
     value = ctx.elementwise(
         [as_signless(op.operands[0])], signless(target), lambda scalar: converted_scalar(scalar, source, target)

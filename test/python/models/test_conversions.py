@@ -190,3 +190,19 @@ def test_weights_of_narrow_types(name: str, size: int) -> None:
     assert_agrees(nm.compile(function, (nm.spec((s, size), np.float32),))(x), expected, "exact")
     text = jax.jit(function).lower(jax.ShapeDtypeStruct((3, size), np.float32)).as_text()
     assert_agrees(tuple(nm.compile_stablehlo(text)(x)), expected, "exact")
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")
+def test_doubles_are_rounded_to_float16_once() -> None:
+    """All float16, what lies between two of them, and its neighbours; subnormal numbers stay."""
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    halves = halves[np.isfinite(halves)].astype(np.float64)
+    between = (halves[:-1] + halves[1:]) / 2
+    others = [np.inf, -np.inf, 1e300, -1e300, 65519.99999, 65520.0, 5e-324, 2.0**-25, np.nextafter(2.0**-25, 1)]
+    x = np.concatenate([halves, between, np.nextafter(between, np.inf), np.nextafter(between, -np.inf), others])
+    with jax.enable_x64(True):
+        (s,) = nm.dims("s")
+        module = nm.compile(lambda x: x.astype(np.float16), (nm.spec((s,), np.float64),))
+        got, nan = module(x), module(np.array([np.nan]))
+    np.testing.assert_array_equal(got.view(np.uint16), x.astype(np.float16).view(np.uint16))
+    assert np.isnan(nan).all()
