@@ -176,7 +176,7 @@ class _Lowering:
 
 def _lacking_type(error: CompileError, target: str, options: CompileOptions) -> NimbleError:
     """What the IREE compiler says where a GPU has no float64 names neither: the failed op has the type all the same."""
-    failed = re.search(r"error: .*\bf64\b", getattr(error, "diagnostics", ""), re.DOTALL)
+    failed = re.search(r"error: .*(?:\b|x)f64\b", getattr(error, "diagnostics", ""), re.DOTALL)
     if target != "vulkan" or failed is None:
         return error
     gpu = f"the Vulkan target '{options.vulkan_target}'" if options.vulkan_target else "this Vulkan target"
