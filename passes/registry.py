@@ -30,6 +30,7 @@ PASSES: dict[str, str] = {
     "nimble-resolve-dims": "resolve_dims:ResolveDims",
     "nimble-erase-dims": "erase_dims:EraseDims",
     "nimble-hold-narrow-elements": "hold_narrow_elements:HoldNarrowElements",
+    "nimble-fold-extracts": "fold_extracts:FoldExtracts",
     "nimble-emit-iree": "emit_iree:EmitIree",
     "nimble-verify-level": "verify_level:VerifyLevel",
 }

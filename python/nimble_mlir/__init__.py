@@ -28,7 +28,19 @@ from nimble_mlir.log import configure as _configure_log
 
 if TYPE_CHECKING:
     from nimble_mlir.api import compile, compile_stablehlo
-    from nimble_mlir.capture import TensorList, associative_scan, cond, fori_loop, scan, switch, while_loop
+    from nimble_mlir.capture import (
+        TensorList,
+        adt,
+        associative_scan,
+        cond,
+        constructor,
+        fori_loop,
+        match,
+        recursive,
+        scan,
+        switch,
+        while_loop,
+    )
     from nimble_mlir.capture import map_ as map
     from nimble_mlir.driver import cache
     from nimble_mlir.driver.options import CompileOptions
@@ -52,6 +64,7 @@ __all__ = [
     "SizeRange",
     "TensorList",
     "UnsupportedOpError",
+    "adt",
     "arange",
     "associative_scan",
     "cache",
@@ -60,15 +73,18 @@ __all__ = [
     "compress",
     "concatenate",
     "cond",
+    "constructor",
     "devices",
     "dims",
     "fori_loop",
     "full",
     "load",
     "map",
+    "match",
     "non_max_suppression",
     "nonzero",
     "ragged_attention",
+    "recursive",
     "repeat",
     "reshape",
     "scan",
@@ -94,6 +110,7 @@ _LAZY = {
     "Ragged": _CAPTURE,
     "SizeRange": "nimble_mlir.dims",
     "TensorList": _CAPTURE,
+    "adt": _CAPTURE,
     "arange": _CAPTURE,
     "associative_scan": _CAPTURE,
     "cache": "nimble_mlir.driver.cache:*",
@@ -102,14 +119,17 @@ _LAZY = {
     "compress": _CAPTURE,
     "concatenate": _CAPTURE,
     "cond": _CAPTURE,
+    "constructor": _CAPTURE,
     "devices": _RUNTIME,
     "fori_loop": _CAPTURE,
     "full": _CAPTURE,
     "load": _RUNTIME,
     "map": f"{_CAPTURE}:map_",
+    "match": _CAPTURE,
     "non_max_suppression": _CAPTURE,
     "nonzero": _CAPTURE,
     "ragged_attention": _CAPTURE,
+    "recursive": _CAPTURE,
     "repeat": _CAPTURE,
     "reshape": _CAPTURE,
     "scan": _CAPTURE,

@@ -27,25 +27,30 @@ from .loops import fori_loop, scan, while_loop
 from .parallel import associative_scan, map_
 from .symbols import make_dims, make_spec
 from .tensor_list import TensorList
+from .trees import adt, constructor, match, recursive
 from .with_shape import with_shape
 
 __all__ = [
     "Ragged",
     "TensorList",
+    "adt",
     "arange",
     "associative_scan",
     "capture",
     "compress",
     "concatenate",
     "cond",
+    "constructor",
     "fori_loop",
     "full",
     "make_dims",
     "make_spec",
     "map_",
+    "match",
     "non_max_suppression",
     "nonzero",
     "ragged_attention",
+    "recursive",
     "repeat",
     "reshape",
     "scan",
