@@ -25,6 +25,7 @@ from ..data_sizes.slices import sliced, updated
 from ..places import place_of
 from .adt import Constructor, Part
 from .layout import Layout
+from .packing import Packing
 
 __all__ = ["by_levels", "calls_of"]
 
@@ -120,7 +121,9 @@ class _Recursion:
                 "ends"
             )
         for one in waiting:
-            self._state(one, self._abstract(one, lambda fields, args, one=one: self.run(one, fields, args, self.unknown)[0]))
+            self._state(
+                one, self._abstract(one, lambda fields, args, one=one: self.run(one, fields, args, self.unknown)[0])
+            )
 
     def _state(self, one: Constructor, result: Any) -> None:
         leaves, tree = jax.tree_util.tree_flatten(result)
@@ -154,8 +157,7 @@ class _Recursion:
                 for name, leaves, tree in calls.made:
                     self._check_args(one, name, leaves, tree)
                     self.varies = [
-                        varies or leaf is not arg
-                        for varies, leaf, arg in zip(self.varies, leaves, args, strict=True)
+                        varies or leaf is not arg for varies, leaf, arg in zip(self.varies, leaves, args, strict=True)
                     ]
                 return 0
 
@@ -187,7 +189,7 @@ def by_levels(fn: Callable[..., Any], call: Any, type_: Any, leaves: Sequence[An
     recursion = _Recursion(fn, call, type_, args)
     lowered = _Levels(recursion, layout)
     buffers = lowered.results(lowered.arguments())
-    return recursion.tree([_gathered(buffer, layout.roots) for buffer in buffers])
+    return recursion.tree(lowered.packing.unpack([_gathered(buffer, layout.roots) for buffer in buffers]))
 
 
 def _gathered(buffer: Any, ids: Any) -> Any:
@@ -203,13 +205,16 @@ class _Levels:
         self.type = recursion.type
         self.size = sum(rows.shape[0] for rows in layout.rows)  # one row too many for each constructor
         self.levels = jnp.asarray(layout.blocks.shape[0], jnp.int32)
+        self.packing = Packing(recursion.result_specs)
+        self.varying = [arg for arg, varies in zip(recursion.args, recursion.varies, strict=True) if varies]
+        self.args = Packing(self.varying)
         self.inner = [index for index, one in enumerate(self.type.constructors) if one.children]
 
     def arguments(self) -> list[Any]:
         """The arguments of all nodes that are not the same for all, one buffer each: from the roots down."""
-        varying = [arg for arg, varies in zip(self.recursion.args, self.recursion.varies, strict=True) if varies]
         buffers = [
-            jnp.zeros((self.size, *arg.shape), arg.dtype).at[self.layout.roots].set(arg, mode="drop") for arg in varying
+            buffer.at[self.layout.roots].set(first, mode="drop")
+            for buffer, first in zip(self.args.buffers(self.size), self.args.pack(self.varying), strict=True)
         ]
         if not buffers or not self.inner:
             return buffers
@@ -223,8 +228,8 @@ class _Levels:
         return lax.fori_loop(jnp.int32(0), self.levels - 1, step, buffers)
 
     def results(self, arguments: Sequence[Any]) -> list[Any]:
-        """The results of all nodes, one buffer for each leaf of the structure."""
-        buffers = [jnp.zeros((self.size, *spec.shape), spec.dtype) for spec in self.recursion.result_specs]
+        """The results of all nodes, packed, one buffer for each dtype."""
+        buffers = self.packing.buffers(self.size)
         for index, one in enumerate(self.type.constructors):
             if not one.children:
                 buffers = self._of_leaves(index, one, buffers, arguments)
@@ -283,11 +288,7 @@ class _Levels:
         def handed(fields: Any, args: Any) -> Any:
             _, calls = self.recursion.run(one, fields, self._all(args), self.recursion.unknown)
             return [
-                [
-                    jnp.asarray(leaf, arg.dtype)
-                    for leaf, arg, varies in zip(leaves, self.recursion.args, self.recursion.varies, strict=True)
-                    if varies
-                ]
+                self.args.pack([leaf for leaf, varies in zip(leaves, self.recursion.varies, strict=True) if varies])
                 for _, leaves, _ in calls.made
             ]
 
@@ -299,8 +300,11 @@ class _Levels:
         return buffers
 
     def _all(self, varying: Sequence[Any]) -> list[Any]:
-        rest = iter(varying)
-        return [next(rest) if varies else arg for arg, varies in zip(self.recursion.args, self.recursion.varies, strict=True)]
+        rest = iter(self.args.unpack(varying))
+        return [
+            next(rest) if varies else arg
+            for arg, varies in zip(self.recursion.args, self.recursion.varies, strict=True)
+        ]
 
     def _mapped(
         self, one: Constructor, arrays: Sequence[Any], args: Sequence[Any], of_parts: Sequence[Any], rows: Any
@@ -309,8 +313,8 @@ class _Levels:
 
         def body(arrays: Any, args: Any, of_parts: Any) -> list[Any]:
             result, _ = self.recursion.run(
-                one, arrays, self._all(args), lambda index: self.recursion.tree(of_parts[index])
+                one, arrays, self._all(args), lambda index: self.recursion.tree(self.packing.unpack(of_parts[index]))
             )
-            return as_arrays(jax.tree_util.tree_leaves(result))
+            return self.packing.pack(jax.tree_util.tree_leaves(result))
 
         return jax.vmap(body, axis_size=rows)(list(arrays), list(args), [list(part) for part in of_parts])

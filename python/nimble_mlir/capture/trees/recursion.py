@@ -51,7 +51,9 @@ def recursive(fn: Callable[..., Any]) -> Callable[..., Any]:
         if isinstance(value, Batch):
             return _of_batch(fn, call, value, args)
         if not isinstance(value, Adt):
-            raise CaptureError(f"nm.recursive '{fn.__name__}' needs a value of an nm.adt first, got {type(value).__name__}")
+            raise CaptureError(
+                f"nm.recursive '{fn.__name__}' needs a value of an nm.adt first, got {type(value).__name__}"
+            )
         if value.constructor is None:
             results = by_levels(fn, call, type(value), value.__dict__["layout"], args)
             return jax.tree_util.tree_map(lambda rows: rows[0], results)
