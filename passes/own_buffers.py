@@ -70,14 +70,16 @@ def _is_shared(value: ir.Value, user: Any) -> bool:
 
 
 def _depends_on_none(value: ir.Value) -> bool:
-    owner = value.owner
-    if isinstance(owner, ir.Block):
-        return False
-    if owner.name == "arith.constant":
-        return True
-    return owner.name.startswith(_FROM_OPERANDS) and all(
-        _depends_on_none(operand) for operand in owner.operands if _is_tensor(operand)
-    )
+    seen: set[ir.Value] = set()
+    waiting = [value]
+    while waiting:
+        owner = waiting.pop().owner
+        if isinstance(owner, ir.Block) or not (owner.name == "arith.constant" or owner.name.startswith(_FROM_OPERANDS)):
+            return False
+        new = {operand for operand in owner.operands if _is_tensor(operand)} - seen
+        seen |= new
+        waiting += new
+    return True
 
 
 def _is_tensor(value: ir.Value) -> bool:

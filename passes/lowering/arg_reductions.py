@@ -33,6 +33,9 @@ _PREDICATES = {"GT": {"float": 2, "signed": 4, "unsigned": 8}, "LT": {"float": 4
 _LATER_WINS = {"GT": _LESS_OR_UNORDERED, "LT": 9}  # with the operands (so far, later): "so far" is not ahead
 _EQUAL_INTEGERS, _BELOW, _UGE = 0, 2, 9
 
+# A longer body is none of these, and its formula could be long without end.
+_MOST_OPS = 16
+
 Pair = tuple[ir.Value, ir.Value]
 
 
@@ -364,7 +367,7 @@ def _counted_axis(value: ir.Value) -> int | None:
 def _direction(region: Any) -> str | None:
     """GT or LT where the body is that of `lax.argmax` or `lax.argmin`: NaNs are ahead, and ties go to the lower position."""
     block = region.blocks[0]
-    if len(block.arguments) != 4:
+    if len(block.arguments) != 4 or len(list(block.operations)) > _MOST_OPS:
         return None
     names = dict(zip(block.arguments, ("a", "i", "b", "j"), strict=True))
     done = list(block.operations)[-1].operation

@@ -68,5 +68,21 @@ def test_start_takes_part(module: nm.Module, shape: tuple[int, ...]) -> None:
         np.testing.assert_array_equal(got[1], expected[1])
 
 
+@pytest.mark.parametrize("shape", [(2, 7, 8), (1, 65, 9)], ids=str)
+def test_positions_of_64_bits(wide: nm.Module, shape: tuple[int, ...]) -> None:
+    with jax.enable_x64(True):
+        arrays = [_values(np.random.default_rng(3), shape, dtype) for dtype in (jnp.float64, jnp.int64, jnp.uint64)]
+        for got, expected in zip(wide(*arrays), _positions(*arrays), strict=True):
+            assert got.dtype == np.int64
+            np.testing.assert_array_equal(got, expected)
+
+
+@pytest.fixture(scope="module")
+def wide() -> nm.Module:
+    with jax.enable_x64(True):
+        shape = nm.dims("a, b, c")
+        return nm.compile(_positions, tuple(nm.spec(shape, t) for t in (jnp.float64, jnp.int64, jnp.uint64)))
+
+
 def test_reduction_is_a_kernel_of_vectors(module: nm.Module) -> None:
     assert "vector.reduction" in module.ir("linalg")
