@@ -5,7 +5,7 @@ IREE 3.13 does not vectorize a reduction that has two results.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -381,7 +381,7 @@ def _bodies(way: str) -> list[tuple[str, str]]:
     return [(f"select({ahead},a,b)", f"select(or({ahead},and(EQ(a,b),LT(i,j))),i,j)") for ahead in conditions]
 
 
-def _formula(value: ir.Value, names: dict[ir.Value, str]) -> str:
+def _formula(value: ir.Value, names: Mapping[ir.Value, str]) -> str:
     """What a value of the body is computed from, as text."""
     if value in names:
         return names[value]
