@@ -19,7 +19,7 @@ from nimble_mlir.dims.signature import EntryPoint
 from nimble_mlir.dims.tree import Tree, flatten, unflatten
 from nimble_mlir.errors import NimbleError, ShapeError
 from nimble_mlir.runtime.arguments import Argument
-from nimble_mlir.runtime.arrays import dtype_of, separate, to_buffer_view, to_jax, to_numpy
+from nimble_mlir.runtime.arrays import Shared, dtype_of, separate, to_buffer_view, to_jax, to_numpy
 
 if TYPE_CHECKING:
     from nimble_mlir.runtime.contexts import ContextPool
@@ -130,7 +130,7 @@ class Entry:
 
         device, pool = place.device, place.pool
         device.check_usable()
-        shared: list[Any] = []
+        shared: list[Shared] = []
         try:
             inputs = VmVariantList(self._argument_count)
             for argument, array in zip(self._arguments, arrays, strict=True):
@@ -148,7 +148,7 @@ class Entry:
         except (RuntimeError, ValueError, IndexError) as error:  # what IREE's status codes become
             raise self._translate(error, shapes) from error
         if shared or len(results) > 1:
-            separate(results, shared)
+            separate(results, shared, device)
         if any_jax:
             return [to_jax(result, key) for result, key in zip(results, self._result_keys, strict=True)]
         return results
