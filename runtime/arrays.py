@@ -112,6 +112,12 @@ class Shared(NamedTuple):
     kept: tuple[Any, ...]
     staging: np.ndarray | None
 
+    @classmethod
+    def of(cls, array: np.ndarray) -> Shared:
+        """The memory of an array."""
+        address = array.__array_interface__["data"][0]
+        return cls(address, address + array.nbytes, (array,), None)
+
 
 def _shared_view(
     array: np.ndarray, dtype: DType, device: Device, staging: np.ndarray | None, shared: list[Shared]

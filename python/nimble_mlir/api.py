@@ -22,6 +22,7 @@ def compile(
     target: str | Sequence[str] = "llvm-cpu",
     *,
     example_kwargs: Mapping[str, Any] | None = None,
+    donate_argnums: int | Sequence[int] | Mapping[str, int | Sequence[int]] = (),
     options: CompileOptions | None = None,
 ) -> Module:
     """Compiles a JAX function once, for every size that its example arguments allow.
@@ -34,6 +35,9 @@ def compile(
       target: "llvm-cpu", "vulkan", "cuda", or a list of them: one file for all, of which `load` takes what runs on the
         device asked for, else the first in the list whose device is there. No device is needed to compile for it.
       example_kwargs: keyword arguments, likewise.
+      donate_argnums: positions of arguments that calls give away: an `nm.Array` that is given for one is updated in
+        place where the function updates it, and cannot be used afterwards. With several entry points, a mapping of
+        their names to positions.
       options: `CompileOptions`.
 
     Returns:
@@ -55,7 +59,20 @@ def compile(
         name = getattr(fn, "__name__", "main")
         entry = name if name.isidentifier() else "main"
         entries = {entry: (fn, example_args if example_args is not None else (), example_kwargs or {})}
-    return compile_program(capture(entries), targets, options or CompileOptions())
+    program = capture(entries)
+    if not isinstance(donate_argnums, Mapping):
+        if isinstance(fn, Mapping) and donate_argnums != ():
+            raise CaptureError("with several entry points, donate_argnums is a mapping: {name: positions}")
+        donate_argnums = dict.fromkeys(entries, donate_argnums)
+    for name, positions in donate_argnums.items():
+        if name not in entries:
+            raise CaptureError(
+                f"donate_argnums names '{name}', but the entry points are {', '.join(map(repr, entries))}"
+            )
+        program.entries[name] = program.entries[name].with_donated(
+            (positions,) if isinstance(positions, int) else positions
+        )
+    return compile_program(program, targets, options or CompileOptions())
 
 
 def compile_stablehlo(

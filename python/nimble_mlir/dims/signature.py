@@ -20,7 +20,7 @@ from nimble_mlir.dims.scope import Scope
 from nimble_mlir.dims.size_range import SizeRange, size_range
 from nimble_mlir.dims.solve import Plan, argument_sources, make_plan
 from nimble_mlir.dims.tree import LEAF, Tree
-from nimble_mlir.errors import LoadError, ShapeError
+from nimble_mlir.errors import CaptureError, LoadError, ShapeError
 
 __all__ = ["REFLECTION_KEY", "SCHEMA", "ArgumentSpec", "CallTree", "EntryPoint", "ResultSpec", "Signature"]
 
@@ -55,6 +55,8 @@ class ArgumentSpec:
     on it), although the argument is not consumed; such an argument is copied for each call.
 
     `values` are the elements of a scalar or vector of integers that the function takes sizes from; () for data.
+
+    `donated` states that the caller gives the array away, so that its own memory may be updated.
     """
 
     name: str
@@ -64,6 +66,7 @@ class ArgumentSpec:
     key_impl: str | None = None
     read_only: bool = False
     values: tuple[DimExpr, ...] = ()
+    donated: bool = False
 
     def __str__(self) -> str:
         text = _dims_text(self.dtype, self.dims)
@@ -158,6 +161,21 @@ class EntryPoint:
             if count != len(leaves):
                 raise ValueError(f"entry '{self.name}': {len(leaves)} {what} for a structure of {count} leaves")
 
+    def with_donated(self, positions: Sequence[int]) -> EntryPoint:
+        """The same with all arrays of these positional parameters donated. Raises CaptureError for one that is none."""
+        count = len(self.in_tree.positional)
+        for position in positions:
+            if not 0 <= position < count:
+                raise CaptureError(
+                    f"donate_argnums has {position}, but '{self.name}' has {count} positional arguments, from 0 on"
+                )
+        owners = [index for index, (_, tree) in enumerate(self.in_tree.parameters) for _ in range(tree.num_leaves)]
+        arguments = tuple(
+            replace(argument, donated=owner in positions)
+            for argument, owner in zip(self.arguments, owners, strict=True)
+        )
+        return replace(self, arguments=arguments)
+
     @functools.cached_property
     def argument_names(self) -> tuple[str, ...]:
         """The names of all arguments, for messages."""
@@ -205,7 +223,12 @@ class EntryPoint:
             "name": self.name,
             "function": self.function,
             "arguments": [
-                {**_leaf_data("name", leaf.name, leaf), "read_only": leaf.read_only, "values": _dims_json(leaf.values)}
+                {
+                    **_leaf_data("name", leaf.name, leaf),
+                    "read_only": leaf.read_only,
+                    "values": _dims_json(leaf.values),
+                    **({"donated": True} if leaf.donated else {}),
+                }
                 for leaf in self.arguments
             ],
             "results": [_leaf_data("path", leaf.path, leaf) for leaf in self.results],
@@ -240,7 +263,11 @@ class EntryPoint:
             name=data["name"],
             arguments=tuple(
                 ArgumentSpec(
-                    leaf["name"], *_leaf_fields(leaf), bool(leaf["read_only"]), _dims_from(leaf.get("values", ()))
+                    leaf["name"],
+                    *_leaf_fields(leaf),
+                    bool(leaf["read_only"]),
+                    _dims_from(leaf.get("values", ())),
+                    bool(leaf.get("donated", False)),
                 )
                 for leaf in data["arguments"]
             ),
