@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from nimble_mlir.dims.signature import EntryPoint
 from nimble_mlir.driver.compile import compile_program
 from nimble_mlir.driver.options import CompileOptions, target_list
 from nimble_mlir.driver.stablehlo import import_stablehlo
@@ -69,9 +71,8 @@ def compile(
             raise CaptureError(
                 f"donate_argnums names '{name}', but the entry points are {', '.join(map(repr, entries))}"
             )
-        program.entries[name] = program.entries[name].with_donated(
-            (positions,) if isinstance(positions, int) else positions
-        )
+        donated = (positions,) if isinstance(positions, int) else positions
+        program.entries[name] = _with_donated(program.entries[name], donated)
     return compile_program(program, targets, options or CompileOptions())
 
 
@@ -93,6 +94,21 @@ def compile_stablehlo(
     """
     targets = target_list(target)
     return compile_program(read_stablehlo(source, targets[0]), targets, options or CompileOptions())
+
+
+def _with_donated(entry: EntryPoint, positions: Sequence[int]) -> EntryPoint:
+    """The entry with all arrays of these positional parameters donated."""
+    count = len(entry.in_tree.positional)
+    for position in positions:
+        if not 0 <= position < count:
+            raise CaptureError(
+                f"donate_argnums has {position}, but '{entry.name}' has {count} positional arguments, from 0 on"
+            )
+    owners = [index for index, (_, tree) in enumerate(entry.in_tree.parameters) for _ in range(tree.num_leaves)]
+    arguments = tuple(
+        replace(argument, donated=owner in positions) for argument, owner in zip(entry.arguments, owners, strict=True)
+    )
+    return replace(entry, arguments=arguments)
 
 
 def read_stablehlo(source: Any, target: str) -> Program:

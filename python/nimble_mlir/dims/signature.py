@@ -20,7 +20,7 @@ from nimble_mlir.dims.scope import Scope
 from nimble_mlir.dims.size_range import SizeRange, size_range
 from nimble_mlir.dims.solve import Plan, argument_sources, make_plan
 from nimble_mlir.dims.tree import LEAF, Tree
-from nimble_mlir.errors import CaptureError, LoadError, ShapeError
+from nimble_mlir.errors import LoadError, ShapeError
 
 __all__ = ["REFLECTION_KEY", "SCHEMA", "ArgumentSpec", "CallTree", "EntryPoint", "ResultSpec", "Signature"]
 
@@ -160,21 +160,6 @@ class EntryPoint:
             count = sum(tree.num_leaves for tree in trees)
             if count != len(leaves):
                 raise ValueError(f"entry '{self.name}': {len(leaves)} {what} for a structure of {count} leaves")
-
-    def with_donated(self, positions: Sequence[int]) -> EntryPoint:
-        """The same with all arrays of these positional parameters donated. Raises CaptureError for one that is none."""
-        count = len(self.in_tree.positional)
-        for position in positions:
-            if not 0 <= position < count:
-                raise CaptureError(
-                    f"donate_argnums has {position}, but '{self.name}' has {count} positional arguments, from 0 on"
-                )
-        owners = [index for index, (_, tree) in enumerate(self.in_tree.parameters) for _ in range(tree.num_leaves)]
-        arguments = tuple(
-            replace(argument, donated=owner in positions)
-            for argument, owner in zip(self.arguments, owners, strict=True)
-        )
-        return replace(self, arguments=arguments)
 
     @functools.cached_property
     def argument_names(self) -> tuple[str, ...]:
@@ -333,6 +318,7 @@ class Signature:
     iree_version: str
     target: str = "llvm-cpu"
     driver: str | None = None
+    cpu_features: tuple[str, ...] = ()
     schema: int = field(default=SCHEMA, init=False)
 
     def _header(self) -> dict[str, Any]:
@@ -342,6 +328,7 @@ class Signature:
             "iree": self.iree_version,
             "target": self.target,
             "driver": self.driver,
+            "cpu": list(self.cpu_features),
         }
 
     def to_json(self) -> str:
@@ -392,7 +379,12 @@ def _parse(text: str) -> Signature:
     try:
         entries = [EntryPoint.from_data(entry) for entry in data["entries"]]
         return Signature(
-            {entry.name: entry for entry in entries}, data["nimble"], data["iree"], data["target"], data["driver"]
+            {entry.name: entry for entry in entries},
+            data["nimble"],
+            data["iree"],
+            data["target"],
+            data["driver"],
+            tuple(data.get("cpu", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise LoadError(f"malformed signature in the module: {error!r}") from error

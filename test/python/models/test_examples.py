@@ -6,9 +6,25 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import nimble_mlir as nm
+
 EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+def test_bert_is_saved(tmp_path):
+    command = [sys.executable, str(EXAMPLES / "bert.py"), "--layers", "1", "--save", str(tmp_path / "bert.vmfb")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    module = nm.load(tmp_path / "bert.vmfb")
+    for batch, length in [(1, 1), (2, 7)]:
+        ids = np.arange(batch * length, dtype=np.int32).reshape(batch, length)
+        first, second = module(ids, np.ones_like(ids))
+        assert np.isfinite(first).all()
+        assert np.isfinite(second).all()
+        assert module.output_shapes(ids, ids) == (first.shape, second.shape)
 
 
 @pytest.mark.parametrize(
