@@ -163,7 +163,7 @@ def test_examples_on_bert(program, tmp_path):
     lines = done.stdout.splitlines()[1:]
     assert len(lines) == len(expected)
     for line, values in zip(lines, expected.values(), strict=True):
-        np.testing.assert_allclose(first_numbers(line.partition("result ")[2]), values, atol=1e-5)
+        assert_agrees(first_numbers(line.partition("result ")[2]), values, "model")
     flags = [f"-DIREERuntime_DIR={os.environ['NIMBLE_IREE_RUNTIME_DIR']}", f"-DNIMBLE_EMBED={path}"]
     build = tmp_path / "build"
     for command in (("-S", ROOT, "-B", build, *flags), ("--build", build, "--target", "embed")):
@@ -173,7 +173,7 @@ def test_examples_on_bert(program, tmp_path):
     for length, values in expected.items():
         done = run(build / "examples/cpp/embed", length)
         assert done.returncode == 0, done.stderr
-        np.testing.assert_allclose(first_numbers(done.stdout.partition(":")[2]), values, atol=1e-5)
+        assert_agrees(first_numbers(done.stdout.partition(":")[2]), values, "model")
 
 
 def test_examples(program, files):
