@@ -10,13 +10,13 @@ test/python/models/test_workarounds.py has both programs, and fails when IREE ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
 from typing import Any
 
 from nimble_mlir.dialects import BufferView
-from nimble_mlir.mlir import arith, ir, linalg
+from nimble_mlir.mlir import ir
 
+from .own_buffers import VIEWS, copied
 from .regions import terminator
 
 __all__ = ["APART", "barrier", "copy_duplicates", "edges"]
@@ -78,19 +78,15 @@ def _copy_exported(view: ir.Value, is_first: bool, seen: list[Any]) -> None:
         seen.append(key)
         return
     with ir.InsertionPoint(export), export.location:
-        export.operands[0] = _copied(value, sizes)
+        export.operands[0] = copied(value, sizes)
 
 
 def _buffer_type(type_: ir.RankedTensorType) -> tuple[ir.Type, int | None]:
     return type_.element_type, prod(type_.shape) if type_.has_static_shape else None
 
 
-# Ops whose result is the buffer of their first operand.
-_VIEWS = frozenset("nimble.tie_shape tensor.cast tensor.collapse_shape tensor.expand_shape tensor.reshape".split())
-
-
 def _source(value: ir.Value) -> ir.Value:
-    while not isinstance(value.owner, ir.Block) and value.owner.name in _VIEWS:
+    while not isinstance(value.owner, ir.Block) and value.owner.name in VIEWS:
         value = value.owner.operation.operands[0]
     return value
 
@@ -100,31 +96,7 @@ def _copy(value: ir.Value) -> ir.Value:
     tie = value.owner.operation
     sizes = list(tie.operands)[1:]
     attributes = {name: tie.attributes[name] for name in tie.attributes}
-    operands = [_copied(value, sizes), *sizes]
+    operands = [copied(value, sizes), *sizes]
     return ir.Operation.create(
         "nimble.tie_shape", results=[value.type], operands=operands, attributes=attributes
     ).result
-
-
-def _copied(value: ir.Value, sizes: Sequence[ir.Value]) -> ir.Value:
-    """The same elements in another buffer; `sizes` are the dynamic ones. Nothing can tell that they are the same."""
-    type_ = value.type
-    i1 = ir.IntegerType.get_signless(1)
-    always = barrier(arith.constant(i1, 1))
-    out = ir.Operation.create("tensor.empty", results=[type_], operands=list(sizes)).result
-    identity = ir.AffineMapAttr.get(ir.AffineMap.get_identity(type_.rank))
-    parallel = [ir.Attribute.parse("#linalg.iterator_type<parallel>")] * type_.rank
-    copy = linalg.GenericOp([type_], [value], [out], ir.ArrayAttr.get([identity] * 2), ir.ArrayAttr.get(parallel))
-    block = copy.regions[0].blocks.append(type_.element_type, type_.element_type)
-    with ir.InsertionPoint(block):
-        linalg.YieldOp([arith.select(always, block.arguments[0], _zero(type_.element_type))])
-    return copy.results[0]
-
-
-def _zero(element: ir.Type) -> ir.Value:
-    if isinstance(element, ir.ComplexType):
-        part = ir.FloatAttr.get(element.element_type, 0.0)
-        return ir.Operation.create(
-            "complex.constant", results=[element], attributes={"value": ir.ArrayAttr.get([part, part])}
-        ).result
-    return arith.constant(element, 0 if isinstance(element, ir.IntegerType) else 0.0)

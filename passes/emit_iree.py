@@ -21,6 +21,7 @@ from .edge_buffers import APART, barrier, copy_duplicates
 from .host_branches import to_branches
 from .iree_views import emit_views
 from .kernel_dispatch import emit_kernels
+from .own_buffers import own_destinations
 from .regions import statements
 from .resolve_dims import SIZE_SOURCE
 from .signature import argument_attribute
@@ -62,6 +63,7 @@ class EmitIree(ModulePass):
                 _tie_arguments(function)
             for op in statements(function):
                 copy_duplicates(op)
+            own_destinations(function)
             for op in statements(function):
                 _emit(op)
             emit_views(function)

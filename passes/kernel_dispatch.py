@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nimble_mlir.dialects import DYNAMIC
-from nimble_mlir.mlir import arith, ir, linalg
+from nimble_mlir.mlir import arith, ir
 
 from .boolean_bytes import view_booleans
-from .lowering.arithmetic import one, zero
+from .own_buffers import copied
 from .regions import everything
 
 __all__ = ["emit_kernels"]
@@ -96,10 +96,7 @@ def _emit(op: Any) -> None:
 def _own(op: Any, tensor: _Bound) -> _Bound:
     """A tensor that a kernel may update: a copy where something else may read it, or it stands outside of a loop.
 
-    IREE 3.13 copies a shared tensor, but computes one that depends on no other tensor (a fill, say) once for each of its
-    users instead, then takes the equal computations for one, and so several dispatches update one buffer. The barrier
-    makes each copy another computation. test/python/models/test_workarounds.py fails when that is mended.
-    """
+    own_buffers.py says why."""
     value = tensor.value
     owner = value.owner
     users = [use.owner.operation for use in value.uses]
@@ -109,28 +106,7 @@ def _own(op: Any, tensor: _Bound) -> _Bound:
     if tensor.is_empty or (len(users) == 1 and len(binds) == 1 and block == op.block and not constant):
         return tensor
     with ir.InsertionPoint(op), op.location:
-        true = arith.constant(ir.IntegerType.get_signless(1), 1)
-        # What is not selected is unknown too: were it a constant, a fill of that constant would fold the select away.
-        apart, other = (
-            ir.Operation.create("util.optimization_barrier", results=[true.type], operands=[true]).result
-            for _ in range(2)
-        )
-        empty = ir.Operation.create("tensor.empty", results=[tensor.type], operands=tensor.sizes).result
-        identity = ir.AffineMapAttr.get(ir.AffineMap.get_identity(tensor.type.rank))
-        parallel = ir.Attribute.parse("#linalg.iterator_type<parallel>")
-        copy = linalg.GenericOp(
-            [tensor.type],
-            [value],
-            [empty],
-            ir.ArrayAttr.get([identity, identity]),
-            ir.ArrayAttr.get([parallel] * tensor.type.rank),
-        )
-        element = tensor.type.element_type
-        block = copy.regions[0].blocks.append(element, element)
-        with ir.InsertionPoint(block):
-            unselected = arith.select(other, one(element), zero(element))
-            linalg.YieldOp([arith.select(apart, block.arguments[0], unselected)])
-    return _Bound(copy.results[0], tensor.sizes)
+        return _Bound(copied(value, tensor.sizes), tensor.sizes)
 
 
 def _emit_body(

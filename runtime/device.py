@@ -1,4 +1,5 @@
-"""The one place where IREE devices are made: options in, a `Device` out, one a process for equal options.
+"""The one place where IREE devices are made: options in, a `Device` out, one a process for equal options. That of a GPU
+lives as long as a module uses it; those of the CPU stay, since arrays that a module returned are their memory.
 
 IREE's settings for its worker threads are process-global flags that are read when a driver is created. So each device
 gets a driver of its own, made under a lock with the flags of its options, which are put back afterwards; a device's
@@ -11,6 +12,7 @@ import logging
 import os
 import shlex
 import threading
+import weakref
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,7 +130,10 @@ class Device:
 
 
 _lock = threading.RLock()
-_devices: dict[DeviceOptions, Device] = {}
+# The last module of a GPU frees it: a Vulkan device in software keeps two cores busy while it does nothing (Mesa waits for
+# any of several semaphores by asking them in turn). Making one takes 30 ms.
+_devices: weakref.WeakValueDictionary[DeviceOptions, Device] = weakref.WeakValueDictionary()
+_kept: list[Device] = []
 _shared_instance: Any = None
 
 
@@ -146,6 +151,8 @@ def get_device(options: DeviceOptions | str | None = None) -> Device:
         device = _devices.get(options)
         if device is None:
             device = _devices[options] = Device(options, _create(options))
+            if device.shares_memory:
+                _kept.append(device)
             _log.debug("created %r", device)
         return device
 
@@ -218,6 +225,7 @@ def _after_fork_in_child() -> None:
             device._forked = True
             del _devices[options]
             _abandoned.append(device)
+    _kept[:] = _devices.values()
 
 
 # Destroying a device waits for its threads, which a forked child does not have: it keeps them until it ends.

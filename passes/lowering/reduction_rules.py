@@ -7,6 +7,7 @@ from typing import Any
 
 from nimble_mlir.mlir import ir, tensor
 
+from .arg_reductions import reduce_positions
 from .arithmetic import widened
 from .builders import LoweringContext, element_type_of
 from .reduction_kernels import reduce_rows
@@ -22,6 +23,10 @@ def reduce(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
         reduced_rows = reduce_rows(ctx, op)
         if reduced_rows is not None:
             return [reduced_rows]
+    if count == 2 and ctx.has_kernels:
+        reduced_positions = reduce_positions(ctx, op)
+        if reduced_positions is not None:
+            return reduced_positions
     operands, inits = list(op.operands[:count]), list(op.operands[count:])
     reduced = [int(axis) for axis in op.attributes["dimensions"]]
     target = ctx.dims(op.results[0])

@@ -34,12 +34,13 @@ def lanes_of(element: ir.Type) -> int:
     return _BYTES * 8 // element.width
 
 
-def read_lanes(buffer: ir.Value, indices: Values, lanes: int) -> ir.Value:
-    """`lanes` adjacent elements of a kernel's tensor, from `indices` on along its last dimension."""
-    element = element_type_of(buffer)
-    return vector.transfer_read(
-        ir.VectorType.get([lanes], element), buffer, list(indices), _last_of(buffer), zero(element), [True]
-    )
+def read_lanes(buffer: ir.Value, indices: Values, lanes: int, beyond: ir.Value | None = None) -> ir.Value:
+    """`lanes` adjacent elements of a kernel's tensor, from `indices` on along its last dimension.
+
+    Those past its end are `beyond`; without it there must be none."""
+    type_ = ir.VectorType.get([lanes], element_type_of(buffer))
+    filler = zero(type_.element_type) if beyond is None else beyond
+    return vector.transfer_read(type_, buffer, list(indices), _last_of(buffer), filler, [beyond is None])
 
 
 def write_lanes(value: ir.Value, buffer: ir.Value, indices: Values) -> ir.Value:

@@ -396,3 +396,20 @@ func.func @complex_weights() -> tensor<3xcomplex<f64>> {
   %0 = "nimble.constant"() {key = "weights"} : () -> tensor<3xcomplex<f64>>
   return %0 : tensor<3xcomplex<f64>>
 }
+
+// -----
+
+// IREE would update one buffer for both: each slice is inserted into a copy that is a computation of its own.
+// CHECK-LABEL: func.func @shared_fill
+func.func @shared_fill(%x: tensor<2xf32>, %y: tensor<2xf32>) -> (tensor<8xf32>, tensor<8xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %empty = tensor.empty() : tensor<8xf32>
+  %fill = linalg.fill ins(%zero : f32) outs(%empty : tensor<8xf32>) -> tensor<8xf32>
+  // CHECK: %[[FIRST:.*]] = linalg.generic {{.*}} ins(%[[FILL:[0-9]+]] : tensor<8xf32>)
+  // CHECK: tensor.insert_slice %{{.*}} into %[[FIRST]]
+  %0 = tensor.insert_slice %x into %fill[1] [2] [1] : tensor<2xf32> into tensor<8xf32>
+  // CHECK: %[[SECOND:.*]] = linalg.generic {{.*}} ins(%[[FILL]] : tensor<8xf32>)
+  // CHECK: tensor.insert_slice %{{.*}} into %[[SECOND]]
+  %1 = tensor.insert_slice %y into %fill[1] [2] [1] : tensor<2xf32> into tensor<8xf32>
+  return %0, %1 : tensor<8xf32>, tensor<8xf32>
+}

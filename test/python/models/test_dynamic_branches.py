@@ -54,7 +54,7 @@ def test_map_and_associative_scan():
         )
 
     (s,) = nm.dims("s")
-    calls = [(rows(k), rows(4)) for k in (1, 2, 3, 4, 5, 8, 31, 200)]
+    calls = [(rows(k), rows(4)) for k in (1, 2, 3, 5, 31)]
     assert_as_eager(fn, (nm.spec((s, 4), f32), nm.spec((4, 4), f32)), calls)
 
 

@@ -9,7 +9,7 @@ from support.checker import CompiledProgram
 from support.programs import PROGRAMS
 
 # Smallest, largest, each symbol alone at its largest, and random ones, odd before even.
-COMBINATIONS = 8
+COMBINATIONS = 6
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -6,6 +6,9 @@ compiler refuses for SPIR-V, are an error that says so and are counted as skippe
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import jax
 import numpy as np
 import pytest
@@ -55,6 +58,17 @@ def test_every_program(name: str) -> None:
         check(name)
     except (nm.UnsupportedOpError, nm.CompileError) as error:
         pytest.skip(f"{type(error).__name__}: {str(error).splitlines()[0]}")
+
+
+def test_device_is_freed_with_its_last_module() -> None:
+    (n,) = nm.dims("n")
+    module = nm.compile(lambda x: x * 2, (nm.spec((n,), np.float32),), target="vulkan")
+    device = weakref.ref(module.device)
+    result = module(np.ones(3, np.float32))
+    del module
+    gc.collect()
+    assert device() is None
+    np.testing.assert_array_equal(result, np.full(3, 2, np.float32))
 
 
 def test_an_op_that_is_a_kernel_is_an_error_that_says_so() -> None:

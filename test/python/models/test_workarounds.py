@@ -99,6 +99,20 @@ def test_iree_gives_two_dispatches_one_buffer_to_update(monkeypatch: pytest.Monk
     assert (a[0], b[0]) != (3.0, 5.0), "mended: _own in passes/kernel_dispatch.py can go"
 
 
+def test_iree_gives_two_inserted_slices_one_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two slices inserted into the same zeros, without the copy that `own_buffers` makes for each."""
+
+    def twice(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+        zeros = jnp.zeros_like(y)
+        return jax.lax.dynamic_update_slice(zeros, x, (1,)), jax.lax.dynamic_update_slice(zeros, 2 * x, (1,))
+
+    monkeypatch.setattr(emit_iree, "own_destinations", lambda function: None)
+    k, n = nm.dims("k, n", constraints=["k <= n"])
+    module = nm.compile(twice, (nm.spec((k,), jnp.float32), nm.spec((n,), jnp.float32)))
+    a, b = module(np.ones(2, np.float32), np.zeros(5, np.float32))
+    assert (a[1], b[1]) != (1.0, 2.0), "mended: own_destinations in passes/own_buffers.py can go"
+
+
 def test_iree_mixes_up_the_offsets_of_carries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the barriers of passes/edge_buffers.py: the results of two dispatches lie in one allocation.
 

@@ -1,0 +1,86 @@
+"""Buffers of their own for what is updated in place: a workaround for a bug of IREE 3.13.
+
+IREE copies a shared tensor before it is updated, but computes one that depends on no other tensor (a fill, say) once for
+each of its users instead, then takes the equal computations for one, and so several updates go into one buffer. What
+`copied` makes is another computation for each user. test/python/models/test_workarounds.py fails when that is mended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nimble_mlir.mlir import arith, ir, linalg, tensor
+
+from .lowering.arithmetic import one, zero
+from .regions import statements
+from .symbol_table import constant_index
+
+__all__ = ["VIEWS", "copied", "own_destinations"]
+
+# Ops whose result is the buffer of their first operand.
+VIEWS = frozenset("nimble.tie_shape tensor.cast tensor.collapse_shape tensor.expand_shape tensor.reshape".split())
+
+# What these compute depends on their operands alone.
+_FROM_OPERANDS = ("linalg.", "tensor.", "nimble.tie_shape")
+
+
+def copied(value: ir.Value, sizes: Sequence[ir.Value]) -> ir.Value:
+    """The same elements in another buffer; `sizes` are the dynamic ones. IREE cannot tell that they are the same."""
+    type_ = ir.RankedTensorType(value.type)
+    true = arith.constant(ir.IntegerType.get_signless(1), 1)
+    # What is not selected is unknown too: were it a constant, a fill of that constant would fold the select away.
+    apart, other = (
+        ir.Operation.create("util.optimization_barrier", results=[true.type], operands=[true]).result for _ in range(2)
+    )
+    empty = ir.Operation.create("tensor.empty", results=[type_], operands=list(sizes)).result
+    identity = ir.AffineMapAttr.get(ir.AffineMap.get_identity(type_.rank))
+    parallel = [ir.Attribute.parse("#linalg.iterator_type<parallel>")] * type_.rank
+    copy = linalg.GenericOp([type_], [value], [empty], ir.ArrayAttr.get([identity] * 2), ir.ArrayAttr.get(parallel))
+    element = type_.element_type
+    block = copy.regions[0].blocks.append(element, element)
+    with ir.InsertionPoint(block):
+        unselected = arith.select(other, one(element), zero(element))
+        linalg.YieldOp([arith.select(apart, block.arguments[0], unselected)])
+    return copy.results[0]
+
+
+def own_destinations(function: Any) -> None:
+    """Each slice is inserted into a buffer of its own, where what it is inserted into is used elsewhere and depends on no
+    other tensor."""
+    for op in statements(function):
+        if op.name == "tensor.insert_slice" and _is_shared(op.operands[1], op) and _depends_on_none(op.operands[1]):
+            with ir.InsertionPoint(op), op.location:
+                op.operands[1] = copied(op.operands[1], _sizes(op.operands[1]))
+
+
+def _sizes(value: ir.Value) -> list[ir.Value]:
+    type_ = ir.RankedTensorType(value.type)
+    return [tensor.dim(value, constant_index(axis)) for axis in range(type_.rank) if type_.is_dynamic_dim(axis)]
+
+
+def _is_shared(value: ir.Value, user: Any) -> bool:
+    """Whether anything but `user` reads the value, or `user` is run several times for it."""
+    owner = value.owner
+    if isinstance(owner, ir.Block):
+        return False
+    if len(list(value.uses)) > 1 or owner.operation.block != user.block:
+        return True
+    return owner.name in VIEWS and _is_shared(owner.operands[0], user)
+
+
+def _depends_on_none(value: ir.Value) -> bool:
+    seen: set[ir.Value] = set()
+    waiting = [value]
+    while waiting:
+        owner = waiting.pop().owner
+        if isinstance(owner, ir.Block) or not (owner.name == "arith.constant" or owner.name.startswith(_FROM_OPERANDS)):
+            return False
+        new = {operand for operand in owner.operands if _is_tensor(operand)} - seen
+        seen |= new
+        waiting += new
+    return True
+
+
+def _is_tensor(value: ir.Value) -> bool:
+    return isinstance(value.type, ir.RankedTensorType)
