@@ -14,7 +14,7 @@ from nimble_mlir.capture import capture
 
 from .exported import EXPORTED
 
-COMBINATIONS = 4
+COMBINATIONS = 3
 
 
 @pytest.mark.parametrize("name", EXPORTED)
