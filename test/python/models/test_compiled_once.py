@@ -18,7 +18,7 @@ from support.tolerances import assert_agrees
 from nimble_mlir.driver import iree
 
 # One with weights in the file, one with computed positions, one with nested structures.
-NAMES = ("decoder_layer", "rotary_attention", "products_of_symbols")
+NAMES = ("residual_convolutions", "rotary_attention", "products_of_symbols")
 
 
 def _no_compiler(*args: object, **kwargs: object) -> None:

@@ -160,10 +160,14 @@ def fixed_sizes(x, n):
 @pytest.mark.parametrize(
     "fn",
     [append, prepend, swap, shared, read_before_and_after, other_axis, shrink, lists, appended_in_a_branch,
-     one_after_another, narrow_types, scans, fixed_sizes],
+     one_after_another, narrow_types, fixed_sizes],
 )  # fmt: skip
 def test_loop(fn):
     assert_as_eager(fn, specs(), CALLS)
+
+
+def test_scans():
+    assert_as_eager(scans, specs(), [(rows(size), np.int32(0)) for size in (1, 2, 9)])
 
 
 def test_nested_loops():
