@@ -153,7 +153,7 @@ class Entry:
         try:
             inputs = VmVariantList(self._argument_count)
             for argument, array in zip(self._arguments, arrays, strict=True):
-                if type(array) is Array:
+                if isinstance(array, Array):
                     inputs.push_ref(array.view(argument.dtype, device, not argument.read_only, shared))
                 else:
                     inputs.push_ref(to_buffer_view(array, argument.dtype, device, argument.read_only, shared))
