@@ -2,14 +2,13 @@
 
 python benchmarks/data_sizes.py [--rounds 15] [--only NAME]
 
-Each line gives the medians of both, taken in turns, and their ratio. Two threads: start it with `taskset -c 0,1` where there
-are more cores.
+Each line gives the medians of both, taken in turns, and the median of their ratios, in wall time and in CPU time of all
+threads (which other programs disturb less). Two threads: start it with `taskset -c 0,1` where there are more cores.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,16 +26,17 @@ LENGTHS = [1, 33, 64, 97, 128, 161, 192, 225, 256, 289, 320, 353, 384, 417, 480,
 
 def compare(name: str, ours: Callable[[], Any], other: Callable[[], Any], wanted: str, rounds: int) -> None:
     """Prints the medians in milliseconds."""
-    times: tuple[list[float], list[float]] = ([], [])
     for call in (ours, other):
         call()
-    for _ in range(rounds):
-        for call, taken in zip((ours, other), times, strict=True):
-            start = time.perf_counter()
+    taken = np.empty((rounds, 2, 2))  # of a round and a call: wall and CPU time
+    for round_ in range(rounds):
+        for index, call in enumerate((ours, other)):
+            wall, cpu = time.perf_counter(), time.process_time()
             call()
-            taken.append(time.perf_counter() - start)
-    mine, theirs = (statistics.median(taken) * 1e3 for taken in times)
-    print(f"{name:40} {mine:9.2f} ms  {theirs:9.2f} ms  {mine / theirs:6.2f}   wanted: {wanted}")
+            taken[round_, index] = time.perf_counter() - wall, time.process_time() - cpu
+    (mine, _), (theirs, _) = np.median(taken, axis=0) * 1e3
+    wall, cpu = np.median(taken[:, 0] / taken[:, 1], axis=0)
+    print(f"{name:40} {mine:9.2f} ms  {theirs:9.2f} ms  {wall:6.2f}  CPU {cpu:6.2f}   wanted: {wanted}")
 
 
 def selections(rounds: int) -> None:

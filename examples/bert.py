@@ -2,6 +2,7 @@
 
     python examples/bert.py              # the whole model: 12 layers, 768 wide, 12 heads, vocabulary 30522
     python examples/bert.py --layers 2   # a smaller one, for a quick look
+    python examples/bert.py --save bert.vmfb   # for examples/cpp
 
 Weights are seeded at random: what is shown is compilation, numbers and speed, not language. Exits with status 1 when an
 error is above 2e-3.
@@ -141,6 +142,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--layers", type=int, default=12)
     parser.add_argument("--runs", type=int, default=5, help="timed runs a size")
+    parser.add_argument("--save", metavar="FILE", help="write the module to a .vmfb and end, for examples/cpp")
     args = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     bert = make_bert(make_params(args.layers))
@@ -148,6 +150,11 @@ def main() -> int:
     compiled = nm.compile(bert, example_specs())
     console = Console()
     console.print(f"nimble_mlir compiled BERT ({args.layers} layers) once, in {time.perf_counter() - start:.1f} s")
+
+    if args.save:
+        compiled.save(args.save)
+        console.print(f"saved as {args.save}")
+        return 0
 
     title = "float32, median times"
     table = Table("batch", "length", "max error", "nimble ms", "jax.jit ms", "jax compile s", title=title)

@@ -124,7 +124,7 @@ class _Inference:
         if function is None:
             name = f"custom call '{target}'" if target is not None else f"'{op.name}'"
             raise fail(op, f"{name} with dynamic sizes is not supported", UnsupportedOpError)
-        context = ShapeContext(op, self.table.scope, self.values)
+        context = ShapeContext(op, self.table.scope, self.values, self.builder.defined)
         inferred = [
             self._with_stated(context, result.type, dims)
             for result, dims in zip(op.results, function.infer(context), strict=True)

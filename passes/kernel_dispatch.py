@@ -10,6 +10,7 @@ from typing import Any
 from nimble_mlir.dialects import DYNAMIC
 from nimble_mlir.mlir import arith, ir
 
+from .boolean_bytes import view_booleans
 from .own_buffers import copied
 from .regions import everything
 
@@ -22,6 +23,7 @@ _CONSTANTS = ("arith.constant", "complex.constant", "ub.poison")
 def emit_kernels(operation: Any) -> None:
     """Replaces the kernels in an op, at any depth, by dispatches whose results are tied to the kernels' outputs: IREE
     updates them in place where nothing else needs what they held, and copies them first where something does."""
+    view_booleans(operation)
     for op in [op for op in everything(operation) if op.name == "nimble.kernel"]:
         _emit(op)
     for op in [op for op in everything(operation) if op.name == "nimble.bind"]:

@@ -102,6 +102,11 @@ class DimBuilder:
         with self._insertion_point(self._last_symbol(frozenset().union(*(dim.symbols for dim in dims)))):
             yield values
 
+    @property
+    def defined(self) -> frozenset[str]:
+        """The symbols that ops define."""
+        return frozenset(self._definitions)
+
     def is_defined_around(self, symbols: frozenset[str], block: ir.Block) -> bool:
         """Whether an op defines the last of `symbols`, and `block` is in a region behind it."""
         last = self._last_symbol(symbols)

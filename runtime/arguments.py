@@ -16,6 +16,7 @@ from nimble_mlir.dims.signature import ArgumentSpec, rank_message
 from nimble_mlir.dims.solve import with_values
 from nimble_mlir.errors import CaptureError, ShapeError
 from nimble_mlir.runtime.arrays import dtype_of, jax_module
+from nimble_mlir.runtime.device_array import Array
 
 __all__ = ["Argument"]
 
@@ -29,7 +30,7 @@ _INT, _FLOAT, _COMPLEX = 1, 2, 3
 class Argument:
     """One `ArgumentSpec`, prepared so that a call does as little as possible."""
 
-    __slots__ = ("dtype", "kind_of_number", "numpy_dtype", "rank", "read_only", "says_sizes", "spec")
+    __slots__ = ("donated", "dtype", "kind_of_number", "numpy_dtype", "rank", "read_only", "says_sizes", "spec")
 
     def __init__(self, spec: ArgumentSpec) -> None:
         self.spec = spec
@@ -37,6 +38,7 @@ class Argument:
         self.numpy_dtype = self.dtype.numpy
         self.rank = len(spec.dims)
         self.read_only = spec.read_only
+        self.donated = spec.donated
         self.says_sizes = bool(spec.values)
         self.kind_of_number = _kind_of_number(self.numpy_dtype)
 
@@ -55,9 +57,16 @@ class Argument:
         self._check_rank(array.ndim)
         return array, is_jax
 
-    def sizes(self, array: np.ndarray) -> tuple[int, ...]:
+    def check_held(self, array: Array) -> None:
+        """Raises ShapeError for a device's array of another dtype or rank, NimbleError for one that is donated."""
+        array.check_usable(f"argument '{self.spec.name}'")
+        if array.dtype != self.numpy_dtype:
+            raise ShapeError(f"argument '{self.spec.name}' has dtype {array.dtype}, but {self.spec.dtype} is expected")
+        self._check_rank(array.ndim)
+
+    def sizes(self, array: np.ndarray | Array) -> tuple[int, ...]:
         """What a `Plan` takes for a converted array: its shape, with its elements where they are sizes."""
-        return with_values(array.shape, array.ravel().tolist()) if self.says_sizes else array.shape
+        return with_values(array.shape, np.asarray(array).ravel().tolist()) if self.says_sizes else array.shape
 
     def check_struct(self, value: Any) -> tuple[int, ...]:
         """The `sizes` of an array, or the shape of anything with `shape` and `dtype`, after the same checks."""

@@ -19,10 +19,10 @@ from iree.runtime import BufferUsage, HalBufferView, HalElementType, HalFence, M
 
 from nimble_mlir.errors import LoadError
 from nimble_mlir.runtime.device import Device
+from nimble_mlir.runtime.staging import ALIGNMENT
 
-__all__ = ["DType", "dtype_of", "jax_module", "separate", "to_buffer_view", "to_jax", "to_numpy"]
+__all__ = ["DType", "Shared", "dtype_of", "jax_module", "separate", "to_buffer_view", "to_jax", "to_numpy"]
 
-_ALIGNMENT = 64  # IREE_HAL_HEAP_BUFFER_ALIGNMENT: compiled code uses aligned loads
 _MIN_SHARED_BYTES = 32 * 1024  # below, a copy is quicker than importing memory (measured)
 _HOST_VISIBLE = int(MemoryType.DEVICE_LOCAL) | int(MemoryType.HOST_VISIBLE)
 _MAPPABLE = int(BufferUsage.DEFAULT) | int(BufferUsage.MAPPING)
@@ -77,20 +77,21 @@ def dtype_of(name: str) -> DType:
     return DType(numpy, int(element_type), raw)
 
 
-def to_buffer_view(array: np.ndarray, dtype: DType, device: Device, read_only: bool, shared: list[Any]) -> Any:
+def to_buffer_view(array: np.ndarray, dtype: DType, device: Device, read_only: bool, shared: list[Shared]) -> Any:
     """A buffer view with the contents of `array`, whose dtype is `dtype.numpy`; with `read_only` maybe its memory.
 
-    The array may be read-only, of any strides and alignment. What is appended to `shared`, as (address, end, ...),
-    must live until the invocation is over, and results in that memory be copied (`separate`).
+    The array may be read-only, of any strides and alignment. What is appended to `shared` must live until the invocation
+    is over; then `separate` copies the results in that memory and gives it back.
     """
     dense = array.flags.c_contiguous
     if array.nbytes >= _MIN_SHARED_BYTES and device.shares_memory and (read_only or not dense):
-        if not dense:
-            array = _aligned_copy(array)
-        address = array.__array_interface__["data"][0]
-        if address % _ALIGNMENT == 0:
-            return _shared_view(array, address, dtype, device, shared)
-    elif not dense:
+        if dense and array.__array_interface__["data"][0] % ALIGNMENT == 0:
+            return _shared_view(array, dtype, device, None, shared)
+        memory = device.staging.take(array.nbytes)
+        copy = memory[: array.nbytes].view(array.dtype).reshape(array.shape)
+        np.copyto(copy, array)
+        return _shared_view(copy, dtype, device, memory, shared)
+    if not dense:
         array = np.ascontiguousarray(array)
     if dtype.raw is not None:
         array = array.view(dtype.raw)
@@ -103,22 +104,31 @@ def to_buffer_view(array: np.ndarray, dtype: DType, device: Device, read_only: b
     )
 
 
-def _shared_view(array: np.ndarray, address: int, dtype: DType, device: Device, shared: list[Any]) -> Any:
-    size = array.nbytes
+class Shared(NamedTuple):
+    """Memory that a call uses in place: its range of addresses, what keeps it, and the staging memory that it is part of."""
+
+    start: int
+    end: int
+    kept: tuple[Any, ...]
+    staging: np.ndarray | None
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> Shared:
+        """The memory of an array."""
+        address = array.__array_interface__["data"][0]
+        return cls(address, address + array.nbytes, (array,), None)
+
+
+def _shared_view(
+    array: np.ndarray, dtype: DType, device: Device, staging: np.ndarray | None, shared: list[Shared]
+) -> Any:
+    size, address = array.nbytes, array.__array_interface__["data"][0]
     # The binding asks for writable memory; read-only arrays (JAX's) and dtypes without buffer protocol come as plain
     # memory at the same address. The array itself is kept in `shared`.
     memory = (ctypes.c_char * size).from_address(address)
     buffer = device.allocator.import_host_allocation(memory, _HOST_VISIBLE, _MAPPABLE)
-    shared.append((address, address + size, buffer, array))
+    shared.append(Shared(address, address + size, (buffer, array), staging))
     return HalBufferView(buffer, array.shape, dtype.element_type)
-
-
-def _aligned_copy(array: np.ndarray) -> np.ndarray:
-    memory = np.empty(array.nbytes + _ALIGNMENT, np.uint8)
-    start = -memory.__array_interface__["data"][0] % _ALIGNMENT
-    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
-    np.copyto(copy, array)
-    return copy
 
 
 def to_numpy(view: Any, dtype: DType, device: Device) -> np.ndarray:
@@ -146,12 +156,12 @@ def _device_to_host(view: Any, dtype: np.dtype[Any], shape: Sequence[int], devic
     return np.frombuffer(staging.map(), np.uint8, source.byte_length()).copy().view(dtype).reshape(shape)
 
 
-def separate(results: list[np.ndarray], shared: Sequence[Any]) -> None:
-    """Replace results that lie in the memory of an argument or of another result by copies.
+def separate(results: list[np.ndarray], shared: Sequence[Shared], device: Device) -> None:
+    """Replace results that lie in the memory of an argument or of another result by copies, and give back staging memory.
 
     IREE returns an argument that a function passes through as the same buffer, and one value returned twice as one.
     """
-    ranges: list[tuple[int, int, int]] = [(start, end, -1) for start, end, *_ in shared]
+    ranges: list[tuple[int, int, int]] = [(memory.start, memory.end, -1) for memory in shared]
     for index, result in enumerate(results):
         if result.nbytes:
             start = result.__array_interface__["data"][0]
@@ -162,6 +172,9 @@ def separate(results: list[np.ndarray], shared: Sequence[Any]) -> None:
         if index >= 0 and start < reached:
             results[index] = results[index].copy()
         reached = max(reached, end)
+    for memory in shared:
+        if memory.staging is not None:
+            device.staging.give_back(memory.staging)
 
 
 def jax_module() -> Any:

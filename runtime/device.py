@@ -20,6 +20,7 @@ import iree.runtime
 from iree.runtime import _binding
 
 from nimble_mlir.errors import LoadError, NimbleError
+from nimble_mlir.runtime.staging import Staging
 
 __all__ = [
     "DRIVERS",
@@ -113,6 +114,7 @@ class Device:
         self.hal_device = hal_device
         self.allocator = hal_device.allocator
         self.shares_memory = options.driver.startswith("local-")
+        self.staging = Staging()
         self._forked = False
 
     def check_usable(self) -> None:

@@ -1,7 +1,8 @@
 """One entry point of a loaded module: a call from Python values to Python values.
 
-In: arguments as the compiled function took them. Out: its results in the same structure: JAX arrays where any argument
-was one, else numpy arrays. Everything that the signature says is checked first; a ShapeError leaves the module usable.
+In: arguments as the compiled function took them. Out: its results in the same structure: `nm.Array`s where any argument
+was one, else JAX arrays where any was one, else numpy arrays. Everything that the signature says is checked first; a
+ShapeError leaves the module usable.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from nimble_mlir.dims.signature import EntryPoint
 from nimble_mlir.dims.tree import Tree, flatten, unflatten
 from nimble_mlir.errors import NimbleError, ShapeError
 from nimble_mlir.runtime.arguments import Argument
-from nimble_mlir.runtime.arrays import dtype_of, separate, to_buffer_view, to_jax, to_numpy
+from nimble_mlir.runtime.arrays import Shared, dtype_of, separate, to_buffer_view, to_jax, to_numpy
+from nimble_mlir.runtime.device_array import Array
 
 if TYPE_CHECKING:
     from nimble_mlir.runtime.contexts import ContextPool
@@ -65,6 +67,7 @@ class Entry:
         self._live = live_treedefs
         self._arguments = tuple(Argument(argument) for argument in spec.arguments)
         self._argument_count = len(self._arguments)
+        self._donates = any(argument.donated for argument in self._arguments)
         self._says_sizes = any(argument.says_sizes for argument in self._arguments)
         self._results = tuple(dtype_of(result.dtype) for result in spec.results)
         self._result_keys = tuple(result.key_impl if result.kind == "key" else None for result in spec.results)
@@ -89,6 +92,14 @@ class Entry:
         results = self._run(leaves)
         return results[0] if self._out_is_leaf else self._unflatten(results)
 
+    def on_device(self, *args: Any, **kwargs: Any) -> Any:
+        """As a call; the results are `nm.Array`s, which stay on the device. So they are where an argument is one."""
+        leaves = self._flatten(args, kwargs)
+        if self._out_is_closed:
+            self._unflatten(())
+        results = self._run(leaves, stay=True)
+        return results[0] if self._out_is_leaf else self._unflatten(results)
+
     def call_flat(self, leaves: Sequence[Any]) -> list[Any]:
         """Run it on the flat list of arrays, in the order of `signature.arguments`; results as a flat list.
 
@@ -110,11 +121,16 @@ class Entry:
         shapes = [argument.check_struct(leaf) for argument, leaf in zip(self._arguments, leaves, strict=True)]
         return self._unflatten(self.signature.output_shapes(shapes))
 
-    def _run(self, leaves: Sequence[Any]) -> list[Any]:
+    def _run(self, leaves: Sequence[Any], stay: bool = False) -> list[Any]:
         any_jax = False
-        arrays: list[np.ndarray] = []
+        held: list[Array] = []
+        arrays: list[np.ndarray | Array] = []
         for argument, value in zip(self._arguments, leaves, strict=True):
             if type(value) is np.ndarray and value.dtype == argument.numpy_dtype and value.ndim == argument.rank:
+                arrays.append(value)
+            elif type(value) is Array:
+                argument.check_held(value)
+                held.append(value)
                 arrays.append(value)
             else:
                 array, is_jax = argument.convert(value)
@@ -128,30 +144,79 @@ class Entry:
         if place is None:
             place = self._remember(shapes)
 
+        if held:
+            place = self._place_of(held[0].device, place)
         device, pool = place.device, place.pool
         device.check_usable()
-        shared: list[Any] = []
+        donated = self._donate(arrays) if held and self._donates else []
+        shared: list[Shared] = []
         try:
             inputs = VmVariantList(self._argument_count)
             for argument, array in zip(self._arguments, arrays, strict=True):
-                inputs.push_ref(to_buffer_view(array, argument.dtype, device, argument.read_only, shared))
+                if isinstance(array, Array):
+                    inputs.push_ref(array.view(argument.dtype, device, not argument.read_only, shared))
+                else:
+                    inputs.push_ref(to_buffer_view(array, argument.dtype, device, argument.read_only, shared))
             outputs = VmVariantList(len(self._results))
             context = pool.acquire()
             try:
                 context.invoke(self._function, inputs, outputs)
             finally:
                 pool.release(context)
+            if held or stay:
+                return self._held_results(outputs, device, shared, [array for array in held if array not in donated])
             results = [
                 to_numpy(outputs.get_as_object(index, HalBufferView), dtype, device)
                 for index, dtype in enumerate(self._results)
             ]
         except (RuntimeError, ValueError, IndexError) as error:  # what IREE's status codes become
             raise self._translate(error, shapes) from error
+        finally:
+            for array in donated:
+                array.release()
         if shared or len(results) > 1:
-            separate(results, shared)
+            separate(results, shared, device)
         if any_jax:
             return [to_jax(result, key) for result, key in zip(results, self._result_keys, strict=True)]
         return results
+
+    def _held_results(self, outputs: Any, device: Device, shared: list[Shared], kept: Sequence[Array]) -> list[Any]:
+        """The results as `Array`s, none of which lies in the memory of another, or of an array that is `kept`."""
+        views = [outputs.get_as_object(index, HalBufferView) for index in range(len(self._results))]
+        if device.shares_memory:
+            memory = [to_numpy(view, dtype, device) for view, dtype in zip(views, self._results, strict=True)]
+            apart = list(memory)
+            separate(apart, [*shared, *(Shared.of(array.host_memory()) for array in kept)], device)
+            for index, (before, after) in enumerate(zip(memory, apart, strict=True)):
+                if after is not before:
+                    views[index] = to_buffer_view(after, self._results[index], device, False, [])
+        return [Array(view, dtype, device) for view, dtype in zip(views, self._results, strict=True)]
+
+    def _donate(self, arrays: Sequence[Any]) -> list[Array]:
+        """Takes the arrays that are given for donated arguments. Raises NimbleError for one that is given twice."""
+        donated: list[Array] = []
+        names = {}
+        for argument, array in zip(self._arguments, arrays, strict=True):
+            if type(array) is not Array:
+                continue
+            first = names.setdefault(id(array), argument)
+            if first is not argument and (first.donated or argument.donated):
+                raise NimbleError(
+                    f"arguments '{first.spec.name}' and '{argument.spec.name}' are one array, and one of them is donated; "
+                    f"give a copy, m.to_device(x)"
+                )
+        for argument, array in zip(self._arguments, arrays, strict=True):
+            if argument.donated and type(array) is Array:
+                array.donate(self.signature.name, argument.spec.name)
+                donated.append(array)
+        return donated
+
+    def _place_of(self, device: Device, place: Place) -> Place:
+        """Where to run on `device`; `place` where the module does not run there."""
+        for other in (self._place, self._small):
+            if place.device is not device and other is not None and other().device is device:
+                return other()
+        return place
 
     def _remember(self, shapes: tuple[tuple[int, ...], ...]) -> Place:
         """Check sizes, and keep where to run for the next call with these shapes. Raises ShapeError."""

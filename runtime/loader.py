@@ -18,6 +18,7 @@ from nimble_mlir.dims.signature import REFLECTION_KEY, Signature
 from nimble_mlir.errors import LoadError
 from nimble_mlir.runtime.archive import check_archive, check_signature_header, further_images
 from nimble_mlir.runtime.contexts import ContextPool, context_limit
+from nimble_mlir.runtime.cpu import check_cpu
 from nimble_mlir.runtime.device import Device, DeviceOptions, get_device, vm_instance
 from nimble_mlir.runtime.entry import Entry, Place
 from nimble_mlir.runtime.images import DRIVER_OF_TARGET, choose_target
@@ -93,6 +94,7 @@ def open_module(
         raise LoadError(f"'{name}' was compiled for the target '{signature.target}', which has no device here")
 
     def place_on(options: DeviceOptions | str) -> Place:
+        check_cpu(signature.cpu_features, name)
         opened = get_device(options)
         return Place(opened, _make_pool(vm_module, parameters_module(file, name), opened, image, name))
 

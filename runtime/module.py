@@ -11,6 +11,7 @@ from typing import Any
 from nimble_mlir.dims.signature import Signature
 from nimble_mlir.errors import LoadError, NimbleError
 from nimble_mlir.runtime.device import Device, DeviceOptions
+from nimble_mlir.runtime.device_array import Array, put
 from nimble_mlir.runtime.entry import Entry
 
 __all__ = ["Module"]
@@ -83,6 +84,14 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the only entry point; see `Entry.__call__`. Raises NimbleError if there are several."""
         return (self._only or self._single())(*args, **kwargs)
+
+    def on_device(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the only entry point, and leave the results on the device; see `Entry.on_device`."""
+        return (self._only or self._single()).on_device(*args, **kwargs)
+
+    def to_device(self, value: Any) -> Array:
+        """A copy of an array as `nm.Array`, on the device of the module. Raises LoadError for a dtype that none has."""
+        return put(value, self.device)
 
     def call_flat(self, leaves: Sequence[Any]) -> list[Any]:
         """Run the only entry point on a flat list of arrays; see `Entry.call_flat`."""

@@ -1,5 +1,5 @@
 // Inputs for the examples: a batch of one, of a given length, for each argument of an entry point. Integers are 0, 1, 2, … modulo
-// 1000 (a mask: 1), floats 0.5. Python's examples/bert.py --save makes the same.
+// 1000 (a mask: 1), floats 0.5.
 #pragma once
 
 #include <cstring>

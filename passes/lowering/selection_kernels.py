@@ -1,7 +1,6 @@
 """Lowering of selections of the elements that are flagged: a kernel that counts the flags, and one that fills the result.
 
-Both go over all flags once. The second one has no branch on a single flag: it writes each element where the next one that
-is selected belongs, and goes on behind it only where the element is flagged.
+Both go over all flags once, a block at a time, as the bits of an integer.
 """
 
 from __future__ import annotations
@@ -11,21 +10,20 @@ from typing import Any
 
 from nimble_mlir.dialects import PARTS
 from nimble_mlir.dims import DimExpr
-from nimble_mlir.mlir import arith, ir, vector
+from nimble_mlir.mlir import arith, ir, math, vector
 
 from ..symbol_table import constant_index
 from .builders import LoweringContext, product
 from .gather_kernels import copy_run
-from .kernels import branch, flag, kernel, loop, nest, read, repeat, restored, stored, write
+from .kernels import branch, kernel, loop, nest, read, repeat, restored, stored, write
 from .registry import lowering
 from .row_kernels import parts_kernel
 from .vectors import along, has_lanes, read_lanes
 
 Values = Sequence[ir.Value]
 
-_NE, _ULT, _ULE = 1, 6, 7  # arith.cmpi predicates
-_LANES = 16
-# Flags that are looked at together: a register of bytes.
+_NE, _ULT = 1, 6  # arith.cmpi predicates
+# Flags that are looked at together: the bits of an integer.
 _BLOCK = 64
 
 
@@ -35,26 +33,22 @@ def count(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     flags = op.operands[0]
     size = ctx.sizes.value(ctx.dims(flags)[0])
     i32 = ir.IntegerType.get_signless(32)
-    lanes = ir.VectorType.get([_LANES], i32)
 
     def body(_: ir.Value, inputs: list[ir.Value], outputs: list[ir.Value]) -> Values:
         zero = arith.constant(i32, 0)
-        none = vector.broadcast(lanes, zero)
 
         def one_part(part: ir.Value, total: ir.Value, into: ir.Value) -> Values:
             into = write(total, into, [part])
             first, end = _bounds(part, size)
 
-            def several(at: ir.Value, sums: ir.Value, rest: ir.Value) -> Values:
-                flagged = read_lanes(inputs[0], [arith.addi(first, at)], _LANES)
-                return [arith.addi(sums, arith.extui(lanes, flagged)), rest]
+            def several(at: ir.Value, total: ir.Value) -> Values:
+                bits = _bits(read_lanes(inputs[0], [arith.addi(first, at)], _BLOCK))
+                return [arith.addi(total, arith.trunci(i32, math.ctpop(bits)))]
 
-            def single(at: ir.Value, sums: ir.Value, rest: ir.Value) -> Values:
-                return [sums, arith.addi(rest, arith.extui(i32, read(inputs[0], [arith.addi(first, at)])))]
+            def single(at: ir.Value, total: ir.Value) -> Values:
+                return [arith.addi(total, arith.extui(i32, _is_set(read(inputs[0], [arith.addi(first, at)]))))]
 
-            sums, rest = along(arith.subi(end, first), _LANES, [none, total], several, single)
-            kind = ir.Attribute.parse("#vector.kind<add>")
-            return [arith.addi(rest, vector.reduction(i32, kind, sums)), into]
+            return [*along(arith.subi(end, first), _BLOCK, [total], several, single), into]
 
         total, into = loop(constant_index(0), constant_index(PARTS), [zero, outputs[0]], one_part)
         return [write(total, into, [constant_index(PARTS)])]
@@ -175,35 +169,48 @@ def _limits(part: ir.Value, size: ir.Value, offsets: ir.Value) -> list[ir.Value]
 
 
 def _each_flagged(part: ir.Value, size: ir.Value, inputs: Values, into: ir.Value, put: Put) -> ir.Value:
-    """Puts the flagged elements of a part; `put` may be given one that is not, where another one follows.
+    """Puts the flagged elements of a part.
 
-    Blocks in which no flag is set are passed over."""
+    The flags of a block become the bits of an integer, whose lowest bit is taken away as often as there are bits: the work
+    is that of the flags that are set, without a branch on one of them."""
     flags, offsets = inputs
-    first, end, start, stop = _limits(part, size, offsets)
-    block = constant_index(_BLOCK)
+    first, end, start, _ = _limits(part, size, offsets)
+    i64, index = ir.IntegerType.get_signless(64), ir.IndexType.get()
 
-    def one_block(at: ir.Value, to: ir.Value, into: ir.Value) -> Values:
-        after = arith.addi(at, block)
-        last = arith.minui(after, end)
+    def one_block(block: ir.Value, to: ir.Value, into: ir.Value) -> Values:
+        at = arith.addi(first, block)
+        bits = _bits(read_lanes(flags, [at], _BLOCK))
+        count = arith.index_cast(index, math.ctpop(bits))
 
-        def more(at: ir.Value, to: ir.Value, into: ir.Value) -> ir.Value:
-            return arith.andi(arith.cmpi(_ULT, to, stop), arith.cmpi(_ULT, at, last))
+        def lowest(number: ir.Value, left: ir.Value, into: ir.Value) -> Values:
+            offset = arith.index_cast(index, math.cttz(left))
+            into = put(arith.addi(at, offset), arith.addi(to, number), into)
+            return [arith.andi(left, arith.subi(left, arith.constant(i64, 1))), into]
 
-        def step(at: ir.Value, to: ir.Value, into: ir.Value) -> Values:
-            flagged = arith.index_castui(ir.IndexType.get(), read(flags, [at]))
-            return [arith.addi(at, constant_index(1)), arith.addi(to, flagged), put(at, to, into)]
+        _, into = loop(constant_index(0), count, [bits, into], lowest)
+        return [arith.addi(to, count), into]
 
-        def any_flag() -> Values:
-            joined = vector.reduction(
-                ir.IntegerType.get_signless(8), ir.Attribute.parse("#vector.kind<or>"), read_lanes(flags, [at], _BLOCK)
-            )
-            return [arith.cmpi(_NE, joined, arith.constant(joined.type, 0))]
+    def single(position: ir.Value, to: ir.Value, into: ir.Value) -> Values:
+        at = arith.addi(first, position)
+        flagged = _is_set(read(flags, [at]))
+        return [
+            arith.addi(to, arith.index_castui(index, flagged)),
+            branch(flagged, [into.type], lambda: [put(at, to, into)], lambda: [into])[0],
+        ]
 
-        whole = arith.cmpi(_ULE, after, end)
-        (some,) = branch(whole, [ir.IntegerType.get_signless(1)], any_flag, lambda: [flag(True)])
-        return branch(some, [to.type, into.type], lambda: repeat([at, to, into], more, step)[1:], lambda: [to, into])
+    return along(arith.subi(end, first), _BLOCK, [start, into], one_block, single)[1]
 
-    return loop(first, end, [start, into], one_block, block)[1]
+
+def _is_set(byte: ir.Value) -> ir.Value:
+    return arith.cmpi(_NE, byte, arith.constant(byte.type, 0))
+
+
+def _bits(flags: ir.Value) -> ir.Value:
+    """A block's flags as an integer, the first as its lowest bit."""
+    i64 = ir.IntegerType.get_signless(64)
+    none = vector.broadcast(flags.type, arith.constant(ir.IntegerType.get_signless(8), 0))
+    word = vector.bitcast(ir.VectorType.get([1], i64), arith.cmpi(_NE, flags, none))
+    return vector.extract(word, [], [0])
 
 
 def _each_run(part: ir.Value, size: ir.Value, inputs: Values, into: ir.Value, put: Put) -> ir.Value:
@@ -212,8 +219,7 @@ def _each_run(part: ir.Value, size: ir.Value, inputs: Values, into: ir.Value, pu
     first, end, start, _ = _limits(part, size, offsets)
 
     def step(at: ir.Value, to: ir.Value, into: ir.Value) -> Values:
-        byte = read(flags, [at])
-        flagged = arith.cmpi(_NE, byte, arith.constant(byte.type, 0))
+        flagged = _is_set(read(flags, [at]))
         types = [to.type, into.type]
         return branch(
             flagged, types, lambda: [arith.addi(to, constant_index(1)), put(at, to, into)], lambda: [to, into]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from nimble_mlir.dims import DimExpr, dim_max, floordiv
 from nimble_mlir.mlir import stablehlo
 
-from .registry import Dims, ShapeContext, shape_function
+from .registry import Dims, ShapeContext, product, shape_function
 
 ONE = DimExpr.constant(1)
 ZERO = DimExpr.constant(0)
@@ -33,11 +34,30 @@ def dot_general(ctx: ShapeContext) -> Sequence[Dims]:
 
 @shape_function("stablehlo.reduce")
 def reduce(ctx: ShapeContext) -> Sequence[Dims]:
-    """The inputs' common dims without the reduced ones."""
+    """The inputs' common dims without the reduced ones.
+
+    There is no largest of no elements: JAX says so where it knows the size. Of a size that an op defines it is required, but
+    not where JAX's `initial=` is the result then: it follows as the left operand of another maximum."""
     count = len(ctx.op.results)
     dims = ctx.all_equal(range(count))
     reduced = set(ctx.integers("dimensions"))
+    elements = product([dims[axis] for axis in sorted(reduced)])
+    if not elements.symbols.isdisjoint(ctx.defined) and _is_extremum(ctx.op):
+        ctx.at_least(elements, 1, "elements to find the largest or smallest of")
     return [tuple(dim for axis, dim in enumerate(dims) if axis not in reduced)] * count
+
+
+def _is_extremum(op: Any) -> bool:
+    """Whether a reduction is JAX's max or min without `initial=`."""
+    from ..lowering.scalar_body import body_matches  # here: the lowering's builders import this package
+    from ..lowering.scan_rules import is_identity
+
+    if len(op.results) != 1 or not is_identity(op.regions[0], op.operands[1]):
+        return False
+    names = [name for name in ("maximum", "minimum") if body_matches(op.regions[0], [name])]
+    return bool(names) and not all(
+        use.owner.operation.name == f"stablehlo.{names[0]}" and use.operand_number == 1 for use in op.results[0].uses
+    )
 
 
 def window_size(

@@ -52,8 +52,9 @@ class Requirement:
 class ShapeContext:
     """What a shape function sees of an op, and where it states what it requires."""
 
-    def __init__(self, op: Any, scope: Scope, values: ShapeValues) -> None:
+    def __init__(self, op: Any, scope: Scope, values: ShapeValues, defined: frozenset[str] = frozenset()) -> None:
         self.op = op
+        self.defined = defined  # the symbols that ops define: JAX takes each to be at least 1, and it may be 0
         self.scope = scope
         self._values = values
         self.requirements: list[Requirement] = []

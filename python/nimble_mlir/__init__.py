@@ -44,13 +44,14 @@ if TYPE_CHECKING:
     from nimble_mlir.capture import map_ as map
     from nimble_mlir.driver import cache
     from nimble_mlir.driver.options import CompileOptions
-    from nimble_mlir.runtime import DeviceInfo, DeviceOptions, Module, devices, load
+    from nimble_mlir.runtime import Array, DeviceInfo, DeviceOptions, Module, devices, load
 
 __version__ = "0.1.0"
 
 _configure_log()
 
 __all__ = [
+    "Array",
     "CaptureError",
     "CompileError",
     "CompileOptions",
@@ -106,6 +107,7 @@ _LAZY = {
     "CompileOptions": "nimble_mlir.driver.options",
     "DeviceInfo": _RUNTIME,
     "DeviceOptions": _RUNTIME,
+    "Array": _RUNTIME,
     "Module": _RUNTIME,
     "Ragged": _CAPTURE,
     "SizeRange": "nimble_mlir.dims",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from nimble_mlir.dims.signature import EntryPoint
 from nimble_mlir.driver.compile import compile_program
 from nimble_mlir.driver.options import CompileOptions, target_list
 from nimble_mlir.driver.stablehlo import import_stablehlo
@@ -22,6 +24,7 @@ def compile(
     target: str | Sequence[str] = "llvm-cpu",
     *,
     example_kwargs: Mapping[str, Any] | None = None,
+    donate_argnums: int | Sequence[int] | Mapping[str, int | Sequence[int]] = (),
     options: CompileOptions | None = None,
 ) -> Module:
     """Compiles a JAX function once, for every size that its example arguments allow.
@@ -34,6 +37,9 @@ def compile(
       target: "llvm-cpu", "vulkan", "cuda", or a list of them: one file for all, of which `load` takes what runs on the
         device asked for, else the first in the list whose device is there. No device is needed to compile for it.
       example_kwargs: keyword arguments, likewise.
+      donate_argnums: positions of arguments that calls give away: an `nm.Array` that is given for one is updated in
+        place where the function updates it, and cannot be used afterwards. With several entry points, a mapping of
+        their names to positions.
       options: `CompileOptions`.
 
     Returns:
@@ -55,7 +61,19 @@ def compile(
         name = getattr(fn, "__name__", "main")
         entry = name if name.isidentifier() else "main"
         entries = {entry: (fn, example_args if example_args is not None else (), example_kwargs or {})}
-    return compile_program(capture(entries), targets, options or CompileOptions())
+    program = capture(entries)
+    if not isinstance(donate_argnums, Mapping):
+        if isinstance(fn, Mapping) and donate_argnums != ():
+            raise CaptureError("with several entry points, donate_argnums is a mapping: {name: positions}")
+        donate_argnums = dict.fromkeys(entries, donate_argnums)
+    for name, positions in donate_argnums.items():
+        if name not in entries:
+            raise CaptureError(
+                f"donate_argnums names '{name}', but the entry points are {', '.join(map(repr, entries))}"
+            )
+        donated = (positions,) if isinstance(positions, int) else positions
+        program.entries[name] = _with_donated(program.entries[name], donated)
+    return compile_program(program, targets, options or CompileOptions())
 
 
 def compile_stablehlo(
@@ -76,6 +94,21 @@ def compile_stablehlo(
     """
     targets = target_list(target)
     return compile_program(read_stablehlo(source, targets[0]), targets, options or CompileOptions())
+
+
+def _with_donated(entry: EntryPoint, positions: Sequence[int]) -> EntryPoint:
+    """The entry with all arrays of these positional parameters donated."""
+    count = len(entry.in_tree.positional)
+    for position in positions:
+        if not 0 <= position < count:
+            raise CaptureError(
+                f"donate_argnums has {position}, but '{entry.name}' has {count} positional arguments, from 0 on"
+            )
+    owners = [index for index, (_, tree) in enumerate(entry.in_tree.parameters) for _ in range(tree.num_leaves)]
+    arguments = tuple(
+        replace(argument, donated=owner in positions) for argument, owner in zip(entry.arguments, owners, strict=True)
+    )
+    return replace(entry, arguments=arguments)
 
 
 def read_stablehlo(source: Any, target: str) -> Program:

@@ -2,12 +2,28 @@
 #include <cstdint>
 #include <fstream>
 #include <limits>
+#include <sstream>
 
 #include "check.hpp"
 #include "nimble/archive.hpp"
+#include "nimble/cpu.hpp"
 #include "nimble/npy.hpp"
 
 using namespace nimble;
+
+static void cpus() {
+  auto check = [](const std::vector<std::string>& needed, const char* cpuinfo) {
+    std::istringstream text(cpuinfo);
+    detail::check_cpu(needed, "m.vmfb", text);
+  };
+  const char* cpuinfo = "processor\t: 0\nflags\t\t: fpu avx avx2\n\nprocessor\t: 1\nflags\t\t: fpu avx512f\n";
+  check({"avx", "avx2"}, cpuinfo);
+  check({"avx512f"}, "Features\t: asimd\n");  // of other machines nothing is known
+  EXPECT_ERROR(LoadError, check({"avx", "avx512bw", "avx512f"}, cpuinfo),
+               "'m.vmfb' was compiled for a CPU with avx512bw, avx512f, which this one does not have: compile it for one that is "
+               "like this one, CompileOptions(target_cpu=\"x86-64-v3\") say, or for any, target_cpu=\"generic\"");
+  detail::check_cpu({}, "m.vmfb");
+}
 
 static void expressions() {
   SymbolValues values = {{"b", 3}, {"s", 10}, {"t", -7}};
@@ -114,6 +130,7 @@ static void archives() {
 
 int main(int argc, char** argv) {
   expressions();
+  cpus();
   json();
   tensors();
   npy(argc > 1 ? argv[1] : ".");

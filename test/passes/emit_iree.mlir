@@ -182,6 +182,53 @@ func.func @kernel(%x: tensor<?xf32>, %y: tensor<?xf32>, %n: index, %f: f32) -> t
 
 // -----
 
+// A kernel that only reads a boolean argument sees its bytes; what is computed, or updated, are bytes of its own.
+// CHECK-LABEL: func.func @booleans
+// CHECK-SAME:    (%[[M:[^:]*]]: tensor<?xi1>, %[[N:[^:]*]]: index,
+// CHECK:         %[[BYTES:.*]] = "flow.tensor.bitcast"(%[[M]], %[[N]], %[[N]]) {operandSegmentSizes = array<i32: 1, 1, 1>} : (tensor<?xi1>, index, index) -> tensor<?xi8>
+// CHECK-NOT:     flow.tensor.bitcast
+// CHECK:         %[[COMPUTED:.*]] = linalg.generic
+// CHECK:         "flow.dispatch.workgroups"(%[[BYTES]], %[[COMPUTED]],
+#id = affine_map<(d0) -> (d0)>
+func.func @booleans(%m: tensor<?xi1>, %n: index, %p: tensor<?xi1>) -> tensor<?xi8> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %true = arith.constant true
+  %e = tensor.empty(%n) : tensor<?xi8>
+  %f = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%m : tensor<?xi1>) outs(%e : tensor<?xi8>) {
+  ^bb0(%x: i1, %o: i8):
+    %y = arith.extui %x : i1 to i8
+    linalg.yield %y : i8
+  } -> tensor<?xi8>
+  %g = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%m : tensor<?xi1>) outs(%e : tensor<?xi8>) {
+  ^bb0(%x: i1, %o: i8):
+    %z = arith.xori %x, %true : i1
+    %y = arith.extui %z : i1 to i8
+    linalg.yield %y : i8
+  } -> tensor<?xi8>
+  %h = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%p : tensor<?xi1>) outs(%e : tensor<?xi8>) {
+  ^bb0(%x: i1, %o: i8):
+    %y = arith.extui %x : i1 to i8
+    linalg.yield %y : i8
+  } -> tensor<?xi8>
+  %0 = "nimble.bind"(%f, %n) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xi8>, index) -> !nimble.binding
+  %1 = "nimble.bind"(%g, %n) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xi8>, index) -> !nimble.binding
+  %2 = "nimble.bind"(%h, %n) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xi8>, index) -> !nimble.binding
+  %3 = "nimble.kernel"(%0, %1, %2, %c1) ({
+  ^bb0(%w: index, %a: tensor<?xi8>, %b: tensor<?xi8>, %c: tensor<?xi8>):
+    %i = tensor.extract %a[%c0] : tensor<?xi8>
+    %j = tensor.extract %b[%c0] : tensor<?xi8>
+    %k = arith.addi %i, %j : i8
+    %4 = tensor.insert %k into %c[%c0] : tensor<?xi8>
+    %5 = "nimble.bind"(%4, %n) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xi8>, index) -> !nimble.binding
+    "nimble.kernel_yield"(%5) {operandSegmentSizes = array<i32: 1>} : (!nimble.binding) -> ()
+  }) {operandSegmentSizes = array<i32: 2, 1, 1>, resultSegmentSizes = array<i32: 1>} : (!nimble.binding, !nimble.binding, !nimble.binding, index) -> !nimble.binding
+  %6 = "nimble.unbind"(%3) : (!nimble.binding) -> tensor<?xi8>
+  return %6 : tensor<?xi8>
+}
+
+// -----
+
 // What two kernels update is copied for each, so that IREE cannot take the copies for one.
 // CHECK-LABEL: func.func @shared
 // CHECK-SAME:    %[[X:[^:]*]]: tensor<4xf32>

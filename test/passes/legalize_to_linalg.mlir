@@ -61,6 +61,18 @@ func.func @unsigned_matmul(%x: tensor<?x8xui32> {nimble.name = "x"}, %w: tensor<
 
 // -----
 
+// Narrow integers are summed in 32 bits, and wrap around once.
+// CHECK-LABEL: func.func @narrow
+// CHECK:         %[[SUM:.*]] = linalg.matmul {cast = #linalg.type_fn<cast_unsigned>} {{.*}} -> tensor<?x4xi32, #nimble.dims<[@x_0, 4]>>
+// CHECK:         linalg.generic {{.*}} ins(%[[SUM]] :
+// CHECK:           arith.trunci %{{.*}} : i32 to i8
+func.func @narrow(%x: tensor<?x8xui8> {nimble.name = "x"}, %w: tensor<8x4xui8>) -> tensor<?x4xui8> {
+  %0 = stablehlo.dot_general %x, %w, contracting_dims = [1] x [0] : (tensor<?x8xui8>, tensor<8x4xui8>) -> tensor<?x4xui8>
+  return %0 : tensor<?x4xui8>
+}
+
+// -----
+
 // Dimensions whose products are proved equal are grouped, others go through one dimension.
 // CHECK-LABEL: func.func @reshape
 // CHECK-SAME:    %[[X:[^:]*]]: tensor<?x?x4xf32

@@ -55,6 +55,8 @@ class ArgumentSpec:
     on it), although the argument is not consumed; such an argument is copied for each call.
 
     `values` are the elements of a scalar or vector of integers that the function takes sizes from; () for data.
+
+    `donated` states that the caller gives the array away, so that its own memory may be updated.
     """
 
     name: str
@@ -64,6 +66,7 @@ class ArgumentSpec:
     key_impl: str | None = None
     read_only: bool = False
     values: tuple[DimExpr, ...] = ()
+    donated: bool = False
 
     def __str__(self) -> str:
         text = _dims_text(self.dtype, self.dims)
@@ -205,7 +208,12 @@ class EntryPoint:
             "name": self.name,
             "function": self.function,
             "arguments": [
-                {**_leaf_data("name", leaf.name, leaf), "read_only": leaf.read_only, "values": _dims_json(leaf.values)}
+                {
+                    **_leaf_data("name", leaf.name, leaf),
+                    "read_only": leaf.read_only,
+                    "values": _dims_json(leaf.values),
+                    **({"donated": True} if leaf.donated else {}),
+                }
                 for leaf in self.arguments
             ],
             "results": [_leaf_data("path", leaf.path, leaf) for leaf in self.results],
@@ -240,7 +248,11 @@ class EntryPoint:
             name=data["name"],
             arguments=tuple(
                 ArgumentSpec(
-                    leaf["name"], *_leaf_fields(leaf), bool(leaf["read_only"]), _dims_from(leaf.get("values", ()))
+                    leaf["name"],
+                    *_leaf_fields(leaf),
+                    bool(leaf["read_only"]),
+                    _dims_from(leaf.get("values", ())),
+                    bool(leaf.get("donated", False)),
                 )
                 for leaf in data["arguments"]
             ),
@@ -306,6 +318,7 @@ class Signature:
     iree_version: str
     target: str = "llvm-cpu"
     driver: str | None = None
+    cpu_features: tuple[str, ...] = ()
     schema: int = field(default=SCHEMA, init=False)
 
     def _header(self) -> dict[str, Any]:
@@ -315,6 +328,7 @@ class Signature:
             "iree": self.iree_version,
             "target": self.target,
             "driver": self.driver,
+            "cpu": list(self.cpu_features),
         }
 
     def to_json(self) -> str:
@@ -365,7 +379,12 @@ def _parse(text: str) -> Signature:
     try:
         entries = [EntryPoint.from_data(entry) for entry in data["entries"]]
         return Signature(
-            {entry.name: entry for entry in entries}, data["nimble"], data["iree"], data["target"], data["driver"]
+            {entry.name: entry for entry in entries},
+            data["nimble"],
+            data["iree"],
+            data["target"],
+            data["driver"],
+            tuple(data.get("cpu", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise LoadError(f"malformed signature in the module: {error!r}") from error

@@ -30,6 +30,7 @@ from nimble_mlir.runtime.loader import open_module
 
 from . import cache
 from .container import add_image, add_weights, link_weights
+from .cpu import needed_features
 from .iree import compile_file, compiler_version
 from .monitor import Monitor
 from .options import DATA_TILING, CompileOptions, iree_flags
@@ -105,6 +106,7 @@ class _Lowering:
 
     def __init__(self, program: Program, options: CompileOptions, monitor: Monitor, until: str = STAGES[-1]) -> None:
         self._program = program
+        self._target_cpu = options.target_cpu
         self._keep = options.keep_ir or monitor.on_ir is not None
         self._monitor = monitor
         self._until = until
@@ -140,6 +142,7 @@ class _Lowering:
                     compiler_version(),
                     target,
                     _driver(target, program.entries.values()),
+                    needed_features(target, self._target_cpu),
                 )
                 _state_signature(module, signature)
         _passes_log.debug("%s", self._watch.timing_report())

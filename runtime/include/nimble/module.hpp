@@ -21,6 +21,7 @@
 #include "iree/vm/bytecode/module.h"
 
 #include "nimble/context.hpp"
+#include "nimble/cpu.hpp"
 #include "nimble/image.hpp"
 
 namespace nimble {
@@ -138,6 +139,7 @@ class Module {
     Bytes image = choose_image(archive, options);
     // The outer CRC-32 covers an image inside of the file.
     state.signature = Signature::from_json(Archive(image, name, false).signature_texts());
+    detail::check_cpu(state.signature.cpu_features, name);
     state.weights = detail::find_weights(archive, state.file, path);
     state.device = options.on != nullptr ? options.on : open_device(options);
     iree_vm_instance_t* instance = iree_runtime_instance_vm_instance(state.device->instance());

@@ -144,6 +144,7 @@ class Signature {
   std::string nimble_version;
   std::string iree_version;
   std::string target;
+  std::vector<std::string> cpu_features;  // what the code needs of a CPU, by the names of Linux
   std::string driver;  // the device driver that the compiler recommends, or ""
 
   // The entry of this name; "": the only one. Raises Error that names those that exist.
@@ -231,6 +232,8 @@ inline Signature Signature::from_json(const std::vector<std::string>& texts) {
       part.nimble_version = data.at("nimble").as_string();
       part.iree_version = data.at("iree").as_string();
       part.target = data.at("target").as_string();
+      if (const Json* features = data.find("cpu"))
+        for (const Json& feature : features->as_array()) part.cpu_features.push_back(feature.as_string());
       part.driver = data.at("driver").is_null() ? "" : data.at("driver").as_string();
       for (const Json& entry : data.at("entries").as_array()) part.entries.push_back(EntryPoint::from_json(entry));
       if (signature.entries.empty()) {
@@ -238,7 +241,8 @@ inline Signature Signature::from_json(const std::vector<std::string>& texts) {
         continue;
       }
       if (part.nimble_version != signature.nimble_version || part.iree_version != signature.iree_version ||
-          part.target != signature.target || part.driver != signature.driver)
+          part.target != signature.target || part.driver != signature.driver ||
+          part.cpu_features != signature.cpu_features)
         throw LoadError("the entry points of the module disagree about versions or target");
       for (EntryPoint& entry : part.entries) {
         for (const EntryPoint& other : signature.entries)

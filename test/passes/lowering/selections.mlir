@@ -8,11 +8,14 @@
 // CHECK:         %[[COUNTED:.*]] = "nimble.kernel"(%[[IN]], %{{.*}}, %{{.*}}) ({
 // CHECK:           scf.for
 // CHECK:             vector.transfer_read
-// CHECK:             vector.reduction <add>
+// CHECK:             vector.bitcast %{{.*}} : vector<64xi1> to vector<1xi64>
+// CHECK:             math.ctpop
 // CHECK:         %[[O:.*]] = "nimble.unbind"(%[[COUNTED]])
 // CHECK:         %[[OFFSETS:.*]] = "nimble.bind"(%[[O]])
 // CHECK:         "nimble.kernel"(%{{.*}}, %[[OFFSETS]], %{{.*}}, %{{.*}}) ({
-// CHECK:           scf.while
+// CHECK:           math.ctpop
+// CHECK:           scf.for
+// CHECK:             math.cttz
 // CHECK:             tensor.insert
 func.func @nonzero(%m: tensor<?xi1, #nimble.dims<[@s]>>, %s0: index, %k0: index) -> tensor<?xi32, #nimble.dims<[@k]>> {
   %s = "nimble.symbol"(%s0) {symbol = @s, bounds = {min = 0}} : (index) -> index
@@ -31,7 +34,7 @@ func.func @nonzero(%m: tensor<?xi1, #nimble.dims<[@s]>>, %s0: index, %k0: index)
 // CHECK:           scf.if
 // CHECK:             vector.transfer_write
 // CHECK:         "nimble.kernel"
-// CHECK:           scf.while
+// CHECK:           math.cttz
 // CHECK:         arith.trunci {{.*}} : i8 to i1
 func.func @compress(%x: tensor<?x4xf32, #nimble.dims<[@s, 4]>>, %y: tensor<3x?xi1, #nimble.dims<[3, @s]>>, %f: tensor<?xi8, #nimble.dims<[@s]>>, %o: tensor<65xi32>, %s0: index, %k0: index) -> (tensor<?x4xf32, #nimble.dims<[@k, 4]>>, tensor<3x?xi1, #nimble.dims<[3, @k]>>) {
   %s = "nimble.symbol"(%s0) {symbol = @s, bounds = {min = 0}} : (index) -> index

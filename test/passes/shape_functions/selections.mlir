@@ -58,3 +58,27 @@ func.func @impossible(%k: tensor<i32> {jax.global_constant = "k"}) attributes {n
   %0 = stablehlo.custom_call @nimble.define_size(%n) {backend_config = {symbol = "k", what = "nm.zeros"}, api_version = 4 : i32, has_side_effect = true} : (tensor<i32>) -> tensor<i32>
   return
 }
+
+// -----
+
+// There is no largest of no elements; with JAX's `initial=`, and of any number that a program hands in, there is.
+// CHECK-LABEL: func.func @extrema
+// CHECK-NOT:     must be at least '1'
+// CHECK:         "nimble.check"{{.*}} message = "'stablehlo.reduce' needs elements to find the largest or smallest of: 'k' must be at least '1'"
+// CHECK-NOT:     must be at least '1'
+// CHECK:         return
+func.func @extrema(%k: tensor<i32> {jax.global_constant = "k"}, %f: tensor<?xi8> {nimble.name = "f", nimble.dims = [@s]}, %x: tensor<?xf32> {nimble.name = "x", nimble.dims = [@s]}) -> (tensor<f32>, tensor<f32>, tensor<f32>) attributes {nimble.symbols = {s = {}}} {
+  %o = stablehlo.custom_call @nimble.count(%f) {api_version = 4 : i32} : (tensor<?xi8>) -> tensor<65xi32>
+  %n = stablehlo.slice %o [64:65] : (tensor<65xi32>) -> tensor<1xi32>
+  %m = stablehlo.reshape %n : (tensor<1xi32>) -> tensor<i32>
+  %0 = stablehlo.custom_call @nimble.define_size(%m) {backend_config = {symbol = "k", what = "nm.compress"}, api_version = 4 : i32, has_side_effect = true} : (tensor<i32>) -> tensor<i32>
+  %y = stablehlo.custom_call @nimble.compress(%x, %f, %o, %k) {backend_config = {dimension = 0 : i64}, api_version = 4 : i32} : (tensor<?xf32>, tensor<?xi8>, tensor<65xi32>, tensor<i32>) -> tensor<?xf32>
+  %least = stablehlo.constant dense<0xFF800000> : tensor<f32>
+  %initial = stablehlo.constant dense<2.0> : tensor<f32>
+  %1 = stablehlo.reduce(%y init: %least) applies stablehlo.maximum across dimensions = [0] : (tensor<?xf32>, tensor<f32>) -> tensor<f32>
+  %2 = stablehlo.maximum %initial, %1 : tensor<f32>
+  %3 = stablehlo.reduce(%x init: %least) applies stablehlo.maximum across dimensions = [0] : (tensor<?xf32>, tensor<f32>) -> tensor<f32>
+  %z = stablehlo.negate %y : tensor<?xf32>
+  %4 = stablehlo.reduce(%z init: %least) applies stablehlo.maximum across dimensions = [0] : (tensor<?xf32>, tensor<f32>) -> tensor<f32>
+  return %2, %3, %4 : tensor<f32>, tensor<f32>, tensor<f32>
+}

@@ -5,6 +5,8 @@ Skipped where there is no IREE runtime to build with (conftest.py).
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +17,7 @@ import pytest
 from support.tolerances import assert_agrees
 
 import nimble_mlir as nm
-from cpp.conftest import run
+from cpp.conftest import ROOT, run
 
 RNG = np.random.default_rng(0)
 W = RNG.normal(size=(64, 32)).astype(np.float32)
@@ -140,6 +142,38 @@ def test_altered_files(program, files):
 def test_threads(program, files):
     done = run(program("threads"), files.folder / "model.vmfb")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def first_numbers(line):
+    return np.array([float(number) for number in line.split()], np.float32)
+
+
+def test_examples_on_bert(program, tmp_path):
+    """The whole of BERT's vocabulary and widths, one layer; inputs as in examples/cpp/inputs.hpp."""
+    classify, path = program("classify"), tmp_path / "bert.vmfb"
+    done = run(sys.executable, ROOT / "examples/bert.py", "--layers", 1, "--save", path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    module = nm.load(path)
+    expected = {}
+    for length in (1, 8, 33):
+        ids = np.arange(length, dtype=np.int32)[None]
+        expected[length] = module.call_flat([ids, np.ones_like(ids)])[0].reshape(-1)[:4]
+    done = run(classify, path, *expected)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()[1:]
+    assert len(lines) == len(expected)
+    for line, values in zip(lines, expected.values(), strict=True):
+        assert_agrees(first_numbers(line.partition("result ")[2]), values, "model")
+    flags = [f"-DIREERuntime_DIR={os.environ['NIMBLE_IREE_RUNTIME_DIR']}", f"-DNIMBLE_EMBED={path}"]
+    build = tmp_path / "build"
+    for command in (("-S", ROOT, "-B", build, *flags), ("--build", build, "--target", "embed")):
+        done = run("cmake", *command)
+        assert done.returncode == 0, done.stdout + done.stderr
+    path.unlink()  # its bytes are in the program
+    for length, values in expected.items():
+        done = run(build / "examples/cpp/embed", length)
+        assert done.returncode == 0, done.stderr
+        assert_agrees(first_numbers(done.stdout.partition(":")[2]), values, "model")
 
 
 def test_examples(program, files):

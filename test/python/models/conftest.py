@@ -25,12 +25,6 @@ from models import (  # noqa: F401 - importing them registers their programs
     vision,
 )
 
-# The reference needs no fast code: most of the time of a test is XLA compiling for one more size. Read when JAX makes
-# its first client, so a process that has used JAX before is as it was.
-os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-)
-
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], CompiledProgram]:

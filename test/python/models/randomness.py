@@ -41,7 +41,8 @@ def distributions(key, x):
     }
 
 
-@program("s", lambda s: (_key(), nm.spec((s,), f32)), "transcendental", contents={"x": floats(0.5, 4)})
+@program("s", lambda s: (_key(), nm.spec((s,), f32)), "transcendental", contents={"x": floats(0.5, 4)},
+         on_demand=True)  # fmt: skip
 def rejection_sampling(key, alpha):
     return {"gamma": random.gamma(key, alpha)}
 

@@ -74,7 +74,8 @@ def block_bf16(x, ids):
     return _block(x, ids, jnp.bfloat16)
 
 
-@program("b, s", lambda b, s: (nm.spec((b, s, 16), f16), nm.spec((b, s), i32)), contents={"ids": integers(0, 20)})
+@program("b, s", lambda b, s: (nm.spec((b, s, 16), f16), nm.spec((b, s), i32)), contents={"ids": integers(0, 20)},
+         on_demand=True)  # fmt: skip
 def block_f16(x, ids):
     return _block(x, ids, jnp.float16)
 

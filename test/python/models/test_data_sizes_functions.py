@@ -121,10 +121,21 @@ OTHER: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]] = 
     "softmax": (lambda y, Y: jax.nn.softmax(y), lambda y, Y: softmax(y)),
     "vmap": (lambda y, Y: jax.vmap(jnp.dot)(Y, Y), lambda y, Y: (Y * Y).sum(1)),
 }
-# What NumPy refuses of no elements, and JAX has a value for.
-IDENTITIES = {"max": (jnp.max, np.max, -np.inf), "min": (jnp.min, np.min, np.inf), "mean": (jnp.mean, np.mean, np.nan)}
-# What needs an element: a ShapeError of no elements.
+# What has a value for no elements.
+OF_NOTHING: dict[str, tuple[Callable[[Any, Any, Any], Any], float]] = {
+    "all": (lambda np_, y, Y: np_.all(y > 0), True),
+    "max_initial": (lambda np_, y, Y: np_.max(y, initial=0.5), 0.5),
+    "mean": (lambda np_, y, Y: np_.mean(y), np.nan),
+    "min_initial": (lambda np_, y, Y: np_.min(y, initial=0.5), 0.5),
+    "norm": (lambda np_, y, Y: np_.linalg.norm(y), 0.0),
+}
+# What needs an element: a ShapeError of no elements, and an error of NumPy's.
 REFUSED: dict[str, Callable[[Any, Any], Any]] = {
+    "max": lambda y, Y: y.max(),
+    "max_of_columns": lambda y, Y: Y.max(axis=0),
+    "min": lambda y, Y: y.min(),
+    "min_of_integers": lambda y, Y: (y * 100).astype("int32").min(),
+    "spread": lambda y, Y: y.max() - y.min(),
     "first": lambda y, Y: y[0],
     "last_row": lambda y, Y: Y[-1],
     "front": lambda y, Y: y[:1],
@@ -166,7 +177,7 @@ def in_numpy(name: str) -> Callable[[Any, Any], Any]:
 
 
 def test_there_are_sixty():
-    assert len(SAME) + len(OTHER) + len(IDENTITIES) + len(REFUSED) >= 60
+    assert len(SAME) + len(OTHER) + len(OF_NOTHING) + len(REFUSED) >= 60
 
 
 @pytest.mark.parametrize("names", sampled(groups([*SAME, *OTHER]), 3), ids=lambda names: f"{names[0]}-{names[-1]}")
@@ -183,15 +194,25 @@ def test_functions(names):
             assert_agrees({where: got}, {where: expected.astype(got.dtype)}, "model")
 
 
-def test_identities():
-    module = nm.compile({name: (entry(lambda y, Y, f=f: f(y)), SPECS) for name, (f, _, _) in IDENTITIES.items()})
+def test_of_nothing():
+    module = nm.compile({name: (entry(lambda y, Y, f=f: f(jnp, y, Y)), SPECS) for name, (f, _) in OF_NOTHING.items()})
     for count in COUNTS:
         x, X = arguments(count)
-        for name, (_, reference, of_nothing) in IDENTITIES.items():
-            expected = reference(x[x > 0]) if count else of_nothing
+        for name, (function, of_nothing) in OF_NOTHING.items():
+            expected = function(np, x[x > 0], X[x > 0]) if count else of_nothing
             got = np.asarray(module.entry(name)(x, X))
             where = f"{name} of {count}"
             assert_agrees({where: got}, {where: np.asarray(expected).astype(got.dtype)}, "contraction")
+
+
+def test_a_branch_may_ask_first():
+    def largest(y, Y):
+        return jax.lax.cond(jnp.asarray(y.shape[0]) > 0, lambda: y.max(), lambda: 0.0)
+
+    module = nm.compile(entry(largest), SPECS)
+    for count in COUNTS:
+        x, X = arguments(count)
+        np.testing.assert_array_equal(module(x, X), x[x > 0].max() if count else 0.0)
 
 
 def test_what_needs_elements():

@@ -6,9 +6,25 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import nimble_mlir as nm
+
 EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+def test_bert_is_saved(tmp_path):
+    command = [sys.executable, str(EXAMPLES / "bert.py"), "--layers", "1", "--save", str(tmp_path / "bert.vmfb")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    module = nm.load(tmp_path / "bert.vmfb")
+    for batch, length in [(1, 1), (2, 7)]:
+        ids = np.arange(batch * length, dtype=np.int32).reshape(batch, length)
+        first, second = module(ids, np.ones_like(ids))
+        assert np.isfinite(first).all()
+        assert np.isfinite(second).all()
+        assert module.output_shapes(ids, ids) == (first.shape, second.shape)
 
 
 @pytest.mark.parametrize(
@@ -23,3 +39,11 @@ def test_example(name, flags, lines):
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.count(" identical") == lines
+
+
+def test_tree_lstm():
+    """Trees of random forms, compared with plain recursion: the example ends with 0 where they agree."""
+    command = [sys.executable, str(EXAMPLES / "tree_lstm.py"), "--batches", "1", "3", "--calls", "1"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("µs a leaf") == 2

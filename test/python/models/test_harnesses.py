@@ -15,11 +15,11 @@ HARNESS = Path(__file__).resolve().parents[2] / "harness"
 @pytest.mark.parametrize("x64", [False, True])
 def test_sample_of_the_walk(x64: bool, tmp_path: Path) -> None:
     half = tmp_path / "cases.txt"
-    half.write_text("\n".join((HARNESS / "sample.txt").read_text().split()[x64::2]))
+    half.write_text("\n".join((HARNESS / "sample.txt").read_text().split()[x64::4]))
     records = _walk(tmp_path, ["--cases", str(half), "--mode", "batch", *(["--x64"] if x64 else [])])
     wrong = {name: record for name, record in records.items() if record["status"] not in ("correct", "skipped")}
     assert not wrong, wrong
-    assert sum(record["status"] == "correct" for record in records.values()) >= 20
+    assert sum(record["status"] == "correct" for record in records.values()) >= 10
 
 
 def test_the_walk_goes_on_where_it_stopped_and_is_reported(tmp_path: Path) -> None:

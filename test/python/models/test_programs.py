@@ -8,15 +8,34 @@ import pytest
 from support.checker import CompiledProgram
 from support.programs import PROGRAMS
 
-# Smallest, largest, each symbol alone at its largest, and random ones, odd before even.
-COMBINATIONS = 6
+# Smallest, largest, random ones, each symbol alone at its largest: of the models and functions of
+# shapes, and, fewer, of larger models and tables of ops, which XLA compiles again for each size.
+COMBINATIONS = {"models.networks": 8, "models.shapes": 8}
+FEWER = 4
+ON_DEMAND = 24
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_agrees_with_jax_at_every_size(name: str, compiled: Callable[[str], CompiledProgram]) -> None:
-    program = compiled(name)
+def check(program: CompiledProgram, count: int, seed: int) -> None:
     assert program.compiler_runs <= 1  # none where another worker has compiled it
-    sizes = program.sizes(COMBINATIONS)
-    assert len(sizes) == COMBINATIONS
+    sizes = program.sizes(count, seed)
+    assert len(sizes) == count
     for combination in sizes:
         program.check(combination)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.exhaustive if program.on_demand else ())
+        for name, program in PROGRAMS.items()
+    ],
+)
+def test_agrees_with_jax_at_every_size(name: str, compiled: Callable[[str], CompiledProgram]) -> None:
+    check(compiled(name), COMBINATIONS.get(PROGRAMS[name].function.__module__, FEWER), 0)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_agrees_with_jax_at_many_more(name: str, compiled: Callable[[str], CompiledProgram]) -> None:
+    program = compiled(name)
+    check(program, min(ON_DEMAND, len(program.sizes(ON_DEMAND, 1))), 1)

@@ -89,7 +89,7 @@ def test_a_list_is_read_in_the_buffer_where_it_is_written():
 
     (s,) = nm.dims("s")
     module = nm.compile(fn, (nm.spec((s,), jnp.float32), nm.spec((), jnp.int32)))
-    for size, steps in ((1, 1), (3, 40), (64, 5), (70, 33)):
+    for size, steps in ((1, 1), (3, 20), (70, 5)):
         seed = normal(size)
         with jax.disable_jit():
             expected = fn(seed, np.int32(steps))

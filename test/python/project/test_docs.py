@@ -18,8 +18,8 @@ import nimble_mlir as nm
 _PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 # The other pages have code for illustration, which must only be valid Python.
 _RUN = {
-    "README.md", "architecture.md", "data-dependent-sizes.md", "dynamic-loops.md", "errors.md", "limits.md", "targets.md",
-    "trees.md",
+    "README.md", "architecture.md", "data-dependent-sizes.md", "dynamic-loops.md", "dynamism.md", "errors.md", "limits.md",
+    "targets.md", "trees.md",
 }  # fmt: skip
 _BLOCK = re.compile(r"^```(python|pycon)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

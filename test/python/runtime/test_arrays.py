@@ -14,6 +14,7 @@ from runtime_programs import DTYPES
 from nimble_mlir.errors import LoadError
 from nimble_mlir.runtime import Module, load
 from nimble_mlir.runtime.arrays import dtype_of
+from nimble_mlir.runtime.staging import Staging
 
 Get = Callable[[str], Module]
 SIZES = [(3, 5), (1, 1), (0, 4), (4, 0), (100, 300)]  # the last one is shared with IREE, the others are copied
@@ -117,6 +118,35 @@ def test_arguments_are_not_modified(module: Get, size: int) -> None:
     x.flags.writeable = False
     assert module("memory").increment(x)[0] == 1
     assert not x.any()
+
+
+def test_staging_memory_is_used_again_and_shows_nowhere(module: Get) -> None:
+    echo = module("types").echo_float32
+    x = aligned(100_001)[1:][None]  # not aligned: it goes through staging memory
+    results = []
+    for value in range(3):
+        x[:] = value
+        results += [echo(x), echo(x[:, ::2])]
+    for value in range(3):
+        for result in results[2 * value : 2 * value + 2]:
+            assert result.min() == result.max() == value
+
+
+def test_staging_memory() -> None:
+    staging = Staging()
+    first = staging.take(1000)
+    assert first.nbytes >= 1000
+    assert first.ctypes.data % 64 == 0
+    staging.give_back(first)
+    assert staging.take(300) is not first  # far too large for it
+    assert staging.take(900) is first
+    assert staging.take(900) is not first  # it is in use
+    many = [staging.take(30 << 20) for _ in range(3)]
+    for memory in many:
+        staging.give_back(memory)
+    assert staging.take(30 << 20) is many[1]  # 64 MiB are kept
+    assert staging.take(30 << 20) is many[2]
+    assert not any(staging.take(30 << 20) is memory for memory in many)
 
 
 def test_results_are_not_overwritten(module: Get) -> None:

@@ -29,7 +29,8 @@ class TestProgram:
     """One program; `specs` takes the symbols of `dims`, in order, and returns the tuple of example arguments.
 
     `contents` overrides, by the argument's name as in the signature, how its elements are drawn. `run_at_most` limits
-    the sizes at which a symbol without declared maximum is run.
+    the sizes at which a symbol without declared maximum is run. `on_demand`: run with -m exhaustive alone, since it takes
+    long and differs little from another program.
     """
 
     __test__ = False  # not a test class of pytest
@@ -42,6 +43,7 @@ class TestProgram:
     constraints: tuple[str, ...] = ()
     contents: Mapping[str, Contents] = field(default_factory=dict)
     run_at_most: Mapping[str, int] = field(default_factory=dict)
+    on_demand: bool = False
 
     def compile(self) -> Any:
         """The compiled module, through the public API."""
@@ -52,8 +54,8 @@ class TestProgram:
         return self.specs(*nm.dims(self.dims, constraints=self.constraints))
 
     def sizes(self, entry: EntryPoint, count: int, seed: int = 0) -> list[dict[str, int]]:
-        """`count` different combinations of symbol values: all smallest, all largest, each alone at its largest, then
-        random ones, odd before even. Fewer where the constraints allow no more."""
+        """`count` different combinations of symbol values: all smallest, all largest, a random one of odd values and one
+        of any, each alone at its largest, then more random ones. Fewer where the constraints allow no more."""
         values = {info.name: self._admitted(info) for info in entry.symbols}
         if not values:
             return [{}]
@@ -65,9 +67,9 @@ class TestProgram:
         def candidates() -> Iterator[dict[str, int]]:
             yield smallest
             yield {name: values[name][-1] for name in names}
-            for name in names:
-                yield {**smallest, name: values[name][-1]}
             for attempt in range(4000):
+                if attempt == 2:
+                    yield from ({**smallest, name: values[name][-1]} for name in names)
                 odd = attempt % 2 == 0
                 yield {name: rng.choice([v for v in values[name] if v % 2] if odd else values[name]) for name in names
                        if not odd or any(v % 2 for v in values[name])}  # fmt: skip
@@ -111,6 +113,7 @@ def program(
     constraints: Sequence[str] = (),
     contents: Mapping[str, Contents] | None = None,
     run_at_most: Mapping[str, int] | None = None,
+    on_demand: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Registers the function below under its name."""
 
@@ -118,7 +121,7 @@ def program(
         name = function.__name__
         assert name not in PROGRAMS, name
         PROGRAMS[name] = TestProgram(
-            name, function, dims, specs, kind, tuple(constraints), contents or {}, run_at_most or {}
+            name, function, dims, specs, kind, tuple(constraints), contents or {}, run_at_most or {}, on_demand
         )
         return function
 

@@ -156,7 +156,7 @@ def pack(type_: Any, values: Sequence[Any]) -> list[np.ndarray]:
         own = [node for node in sorted_nodes if node.constructor is one]
         for field in one.fields:
             if field.spec is None:
-                column = np.zeros(len(own) + 1, np.int32)
+                column: np.ndarray = np.zeros(len(own) + 1, np.int32)
                 column[:-1] = [id_of[id(node.__dict__[field.name])] for node in own]
             else:
                 column = np.zeros((len(own) + 1, *field.spec.shape), field.spec.dtype)
