@@ -16,6 +16,8 @@ from nimble_mlir.dialects import ConstantOp
 from nimble_mlir.dialects.dtypes import dtype_name
 from nimble_mlir.mlir import ir
 
+from .regions import everything
+
 __all__ = ["INLINE_BYTES", "ConstantPool", "bits_of_elements", "extract_constants", "is_narrow"]
 
 INLINE_BYTES = 1024
@@ -66,7 +68,7 @@ def _bytes(array: np.ndarray) -> np.ndarray:
 
 def extract_constants(module: ir.Module, pool: ConstantPool) -> None:
     """Replaces the large `stablehlo.constant` ops of all functions by `nimble.constant` ops."""
-    for op in list(_constants(module.operation)):
+    for op in [op for op in everything(module.operation) if op.name == "stablehlo.constant"]:
         # The bindings (torch-mlir 20261001) raise where they meet a dense attribute of complex numbers; such a constant
         # stays in the IR. Those that a JAX function closes over come from capture, not from here.
         if isinstance(ir.RankedTensorType(op.results[0].type).element_type, ir.ComplexType):
@@ -120,13 +122,3 @@ def bits_of_elements(value: Any, element: ir.Type) -> np.ndarray:
         for number in elements
     ]
     return np.array(bits, np.uint8)
-
-
-def _constants(operation: Any) -> Iterator[Any]:
-    for region in operation.regions:
-        for block in region.blocks:
-            for op in block.operations:
-                if op.operation.name == "stablehlo.constant":
-                    yield op.operation
-                else:
-                    yield from _constants(op.operation)

@@ -3,13 +3,13 @@ reads single elements of a table without a dispatch that cuts them out first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nimble_mlir.mlir import arith, ir
 
 from .base import ModulePass, entry_functions
+from .regions import everything
 
 __all__ = ["FoldExtracts"]
 
@@ -34,18 +34,8 @@ class FoldExtracts(ModulePass):
     def run(self, module: ir.Module) -> None:
         """Never fails; slices that nothing reads any more are erased."""
         for function in entry_functions(module):
-            for op in list(_extracts(function.operation)):
+            for op in [op for op in everything(function.operation) if op.name == "tensor.extract"]:
                 _fold(op)
-
-
-def _extracts(operation: Any) -> Iterator[Any]:
-    for region in operation.regions:
-        for block in region.blocks:
-            for view in block.operations:
-                if view.operation.name == "tensor.extract":
-                    yield view.operation
-                else:
-                    yield from _extracts(view.operation)
 
 
 def _fold(op: Any) -> None:

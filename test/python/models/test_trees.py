@@ -186,7 +186,10 @@ def test_results_of_one_dtype_and_several_shapes() -> None:
 
     (b,) = nm.dims("b")
     module = nm.compile(summary, (Tree.spec(b, name="t"),))
-    leaf = lambda i: Tree.Leaf(np.float32([i, 1, 0.5]))  # noqa: E731 - a name for the loop below
+
+    def leaf(i):
+        return Tree.Leaf(np.float32([i, 1, 0.5]))
+
     for _ in range(2):
         batch = Tree.batch([Tree.Node(Tree.Node(leaf(1), leaf(2)), leaf(3)), leaf(4)])
         for got, want in zip(module(batch), summary(batch), strict=True):

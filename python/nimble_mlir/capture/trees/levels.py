@@ -133,8 +133,8 @@ class _Recursion:
         found, wanted = ([type_text(leaf) for leaf in group] for group in (leaves, self.result_specs))
         if tree != self.result_tree or found != wanted:
             raise CaptureError(
-                f"{place_of(self.fn)}: the results must have one structure and shape: {self._first} gives {tree} of "
-                f"{', '.join(wanted)}, {one} gives {tree} of {', '.join(found)}"
+                f"{place_of(self.fn)}: the results must have one structure and shape: {self._first} gives "
+                f"{self.result_tree} of {', '.join(wanted)}, {one} gives {tree} of {', '.join(found)}"
             )
 
     def unknown(self, index: int) -> Any:
