@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,7 @@ from support.tolerances import assert_agrees
 
 import nimble_mlir as nm
 from nimble_mlir.capture import capture
+from nimble_mlir.capture.symbols import scope_of
 
 B, S = nm.dims("b, s", constraints=["s <= 512"])
 X = nm.spec((B, S), jnp.float32)
@@ -175,7 +177,7 @@ def test_sharded_argument():
     class Leaf:
         shape, dtype, sharding = (2, 2), np.dtype("float32"), FakeSharding()
 
-    with pytest.raises(nm.CaptureError, match="argument 'x' is sharded over 4 devices"):
+    with pytest.raises(nm.CaptureError, match="argument 'x' is sharded over 4 devices; give it on one"):
         capture_one(lambda x: x, (Leaf(),))
 
 
@@ -248,3 +250,13 @@ def test_references_inside_of_the_function_are_values():
     for size in (1, 3, 8):
         x = np.arange(4 * size, dtype=np.float32).reshape(size, 4)
         assert_agrees(m(x), fn(x), "reduction")
+
+
+def test_a_constraint_that_cannot_be_read():
+    """JAX's texts are all read today; those of another version need not be."""
+
+    class FakeScope:
+        _explicit_constraints = (SimpleNamespace(debug_str="s is even"),)
+
+    with pytest.raises(nm.CaptureError, match="constraint 's is even' of the symbolic sizes: "):
+        scope_of(FakeScope(), ["s"])

@@ -226,11 +226,31 @@ def test_bench_in_json_and_its_errors(folder):
     for wrong, code, message in [
         (["--sizes", "q=1"], 1, "--sizes: no symbol 'q'; 'main' has "),
         (["--sizes", "s=1:2:3:4"], 2, "'s=1:2:3:4' is not SYMBOL=N or SYMBOL=START:STOP:STEP"),
+        ([*sizes[:2], "--input", "q=f32=1"], 1, "--input: no argument 'q'; 'main' takes "),
         (["--sizes", "s"], 2, "'s' is not SYMBOL=N or SYMBOL=START:STOP:STEP"),
     ]:
         found, out, err = call(bench, folder / "add.vmfb", *wrong)
         assert (found, out) == (code, "")
         assert message in " ".join(err.split())
+
+
+def test_an_export_without_the_package_that_reads_it(tmp_path, monkeypatch):
+    def deserialize(data):
+        raise ImportError("No module named 'flatbuffers'")
+
+    (tmp_path / "f.jax").write_bytes(b"\x00\x01 an export")
+    monkeypatch.setattr(jax.export, "deserialize", deserialize)
+    code, _, err = call(compile, tmp_path / "f.jax", "-o", tmp_path / "f.vmfb")
+    assert code == 1
+    assert "needs the package flatbuffers: pip install flatbuffers" in " ".join(err.split())
+
+
+def test_bench_of_sizes_that_the_constraints_refuse(tmp_path):
+    s, t = nm.dims("s, t", constraints=["s <= t"])
+    nm.compile(lambda x: x * 2, (nm.spec((s, t), np.float32),)).save(tmp_path / "m.vmfb")
+    code, _, err = call(bench, tmp_path / "m.vmfb", "--sizes", "s=5,t=2")
+    assert code == 1
+    assert "--sizes: no combination satisfies t >= s" in " ".join(err.split())
 
 
 @pytest.mark.parametrize("command", [compile, run, bench])

@@ -152,11 +152,15 @@ def test_weights_beside_the_file(tmp_path):
     (tmp_path / "m.vmfb").rename(moved / "m.vmfb")
     weights.rename(moved / "weights.safetensors")
     assert np.array_equal(nm.load(moved / "m.vmfb")(x), expected)
+    size = (moved / "weights.safetensors").stat().st_size
     (moved / "weights.safetensors").write_bytes(b"short")
     with pytest.raises(nm.LoadError, match="are not those of"):
         nm.load(moved / "m.vmfb")
+    (moved / "weights.safetensors").write_bytes(b"\xff" * size)
+    with pytest.raises(nm.LoadError, match=r"the weights in '.*weights\.safetensors' are malformed: "):
+        nm.load(moved / "m.vmfb")
     (moved / "weights.safetensors").unlink()
-    with pytest.raises(nm.LoadError, match="needs its weights 'weights.safetensors'"):
+    with pytest.raises(nm.LoadError, match="needs its weights 'weights.safetensors': expected beside it, or as"):
         nm.load(moved / "m.vmfb")
 
 

@@ -266,3 +266,10 @@ def test_random_bits_of_symbolic_size(algorithm):
         key, x = np.array([1, 2, 3, 4], np.uint32), draw(*shape)
         for got, expected in zip(m(key, x), jax.jit(fn)(key, x), strict=True):
             np.testing.assert_array_equal(got, expected)
+
+
+def test_what_is_no_source():
+    with pytest.raises(
+        nm.CompileError, match=r"compile_stablehlo takes text, bytes or a jax\.export\.Exported, got int"
+    ):
+        nm.compile_stablehlo(3)

@@ -262,7 +262,11 @@ def shared() -> Any:
             nm.CaptureError,
             r"A\.B: field 'a' needs sizes that are integers",
         ),
-        (lambda: nm.adt(type("A", (), {"B": Expr.Pi})), nm.CaptureError, r"'B' is one of Expr already"),
+        (
+            lambda: nm.adt(type("A", (), {"B": Expr.Pi})),
+            nm.CaptureError,
+            r"A: the constructor 'B' is one of Expr already",
+        ),
     ],
 )
 def test_bad_values(module: nm.Module, make: Callable[[], Any], error: type[Exception], message: str) -> None:
@@ -294,10 +298,11 @@ def _function(add: Callable[..., Any], scale: Callable[..., Any] = lambda f, fac
             _function(
                 lambda f, x, y: nm.match(x, **dict.fromkeys(("Number", "Pi", "Add", "Scale", "Choose"), lambda *_: 1.0))
             ),
-            r"nm\.match of the part 'left' of a Expr",
+            r"nm\.match of the part 'left' of a Expr: a compiled function takes apart its own argument only",
         ),
         (
             _function(lambda f, x, y: jnp.zeros(2)),
+            r"the results must have one structure and shape: "
             r"Expr\.Number gives .* of float32\[\], Expr\.Add gives .* of float32\[2\]",
         ),
         (_function(lambda f, x, y: f(Expr.Pi())), r"calls itself on a value that is no part of its argument"),
@@ -341,3 +346,8 @@ def test_a_tree_crosses_as_arrays_in_the_order_of_levels() -> None:
     np.testing.assert_array_equal(number, [1, 0])
     assert (left[0], right[0], factor[0], of[0]) == (0, 1, 2, 3)
     assert leaves[-1].shape == (3,)  # two of Expr.Pi, and one row more
+
+
+def test_a_traced_value_cannot_be_packed() -> None:
+    with pytest.raises(nm.CaptureError, match="is a traced value, which cannot be packed"):
+        nm.compile(lambda e: Expr.pack([e]), (Expr.spec(),))

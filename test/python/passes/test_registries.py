@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from check_lines import misspelt_lines
 from lit_files import TEST, LitFile, files_of_pass, lit_files, owner, run_line
-from messages import message_fragments
+from messages import error_fragments, is_named, message_fragments, words
 
 from nimble_mlir import dialects
 from nimble_mlir.cli import passdoc
@@ -30,6 +30,10 @@ MESSAGES_WITHOUT_TEST: set[str] = set()
 WITHOUT_LOCATIONS: dict[str, str] = {}
 # Passes that change their own output, with the reason.
 NOT_IDEMPOTENT: dict[str, str] = {}
+
+
+# Where a literal of a test goes on in the next line.
+_BETWEEN_LITERALS = re.compile(r"[\"']\s*\n\s*[rf]*[\"']")
 
 
 def _all_test_text() -> str:
@@ -130,6 +134,19 @@ def test_each_message_occurs_in_a_test() -> None:
                 missing[fragment] = f"{path.relative_to(ROOT)}:{line}"
     assert {fragment: where for fragment, where in missing.items() if fragment not in MESSAGES_WITHOUT_TEST} == {}
     assert set(missing) == MESSAGES_WITHOUT_TEST, "these have a test now: take them from the list"
+
+
+def test_each_error_of_the_package_is_named_in_a_test() -> None:
+    """Outside of the passes, whose messages stand word for word in lit cases."""
+    text = f" {words(re.sub(_BETWEEN_LITERALS, '', _all_test_text()))} "
+    missing = {
+        f"{path.relative_to(ROOT)}:{line}": fragment
+        for folder in ("python", "runtime")
+        for path in (ROOT / folder).rglob("*.py")
+        for line, fragment in error_fragments(path)
+        if not is_named(fragment, text)
+    }
+    assert missing == {}
 
 
 @pytest.mark.parametrize("file", lit_files("."), ids=lambda file: file.id)

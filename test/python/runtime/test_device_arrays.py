@@ -180,3 +180,10 @@ def test_positions_that_there_are_not() -> None:
         nm.compile({"f": (lambda x: x, (ROW,))}, donate_argnums={"g": 0})
     with pytest.raises(nm.CaptureError, match="donate_argnums is a mapping: {name: positions}$"):
         nm.compile({"f": (lambda x: x, (ROW,))}, donate_argnums=0)
+
+
+def test_another_dtype_is_a_copy(module: nm.Module) -> None:
+    x = module.to_device(np.ones((3, 4), np.float32))
+    assert np.asarray(x, dtype=np.float64).dtype == np.float64
+    with pytest.raises(ValueError, match="an array of float32 becomes one of float64 by a copy only"):
+        np.array(x, dtype=np.float64, copy=False)

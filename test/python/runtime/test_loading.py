@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import build, compile_mlir
+from conftest import build, compile_mlir, make_entry
 from runtime_programs import PROGRAMS, Program
 
+from nimble_mlir.dims.signature import Signature
 from nimble_mlir.errors import LoadError, NimbleError
 from nimble_mlir.runtime import DeviceOptions, Module, get_device, load, open_module
 from nimble_mlir.runtime.archive import installed_iree_version
@@ -72,6 +73,7 @@ def test_truncated_files(vmfb: Vmfb) -> None:
     for size in [*range(1, 200, 13), *range(200, len(data), 499), len(data) - 1]:
         with pytest.raises(LoadError, match=r"^'bytes' is (damaged|not a .vmfb file)"):
             load(data[:size])
+    fails(data[:-1], "'bytes' is damaged or incomplete: ")
 
 
 def test_flipped_bits(vmfb: Vmfb) -> None:
@@ -96,11 +98,32 @@ def test_flipped_bits(vmfb: Vmfb) -> None:
     fails(data, "'bytes' is damaged: entry 'module.fb' does not match its CRC-32")
 
 
+def test_entries_that_overlap(vmfb: Vmfb) -> None:
+    """The directory says of the second entry that it begins where the first one does."""
+    data = bytearray(vmfb("add").read_bytes())
+    second = data.rindex(b"PK\x01\x02")  # its record in the central directory; the offset stands at byte 42
+    data[second + 42 : second + 46] = bytes(4)
+    with pytest.raises(LoadError, match=r"^'bytes' is damaged: entry '.*' overlaps the one before$"):
+        load(data)
+
+
+def test_signature_of_another_module(tmp_path: Path) -> None:
+    program = PROGRAMS["add"]
+    path = build(Program(program.mlir, ({**program.entries[0], "function": "other"},)), tmp_path, "other_function")
+    fails(path, f"'{path}' has no function 'other' for its entry point 'add'")
+
+
 def test_no_signature(tmp_path: Path) -> None:
     path = compile_mlir(
         "func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> { return %x : tensor<4xf32> }", tmp_path / "f.vmfb"
     )
     fails(path, f"'{path}' was not compiled by nimble_mlir: it holds no nimble signature")
+
+
+def _signature_text(program: Program) -> str:
+    entries = {entry["name"]: make_entry(**entry) for entry in program.entries}
+    (name,) = entries
+    return Signature(entries, "0.1.0", iree_version=installed_iree_version(), driver="local-sync").entry_json(name)
 
 
 def test_other_versions(tmp_path: Path) -> None:
@@ -116,6 +139,9 @@ def test_other_versions(tmp_path: Path) -> None:
         f'{{"nimble_schema":9,"nimble":"2.0","iree":"{installed}"}}': "the module's signature has schema 9, but this "
         "nimble_mlir reads schema 1: it was compiled by nimble_mlir 2.0",
         f'{{"nimble_schema":1,"nimble":"2.0","iree":"{installed}"}}': "malformed signature in the module: KeyError",
+        _signature_text(PROGRAMS["add"]).replace(
+            '"kind":"array"', '"kind":"tree"'
+        ): "malformed signature in the module: ValueError(\"unknown kind 'tree'\")",
         f'{{"nimble_schema":1,"nimble":"2.0","iree":"{installed}"': "malformed signature in the module: ",
     }.items():
         path = compile_mlir(text.replace("SIGNATURE", signature.replace('"', '\\"')), tmp_path / "other.vmfb")
