@@ -13,7 +13,7 @@ import pytest
 from support.tolerances import assert_agrees
 
 import nimble_mlir as nm
-from nimble_mlir.driver.options import iree_flags
+from nimble_mlir.driver.options import PEELING, iree_flags
 
 TARGETS = ["cuda", "vulkan", "llvm-cpu"]
 WEIGHTS = np.random.default_rng(0).normal(size=(64, 32)).astype(np.float32)
@@ -152,6 +152,20 @@ def test_code_for_other_cpus_of_the_same_kind_runs(cpu):
 def test_cpu_names_as_flags(cpu, flags):
     found = iree_flags("llvm-cpu", nm.CompileOptions(target_cpu=cpu))
     assert [flag for flag in found if "-target-triple" in flag or "-target-cpu" in flag] == flags
+
+
+@pytest.mark.parametrize(
+    ("cpu", "peeled"),
+    [
+        ("x86-64-v3", True),
+        ("x86_64-linux-gnu", True),
+        ("znver4", False),
+        ("x86-64-v4", False),
+        ("aarch64-linux-gnu", False),
+    ],
+)
+def test_loops_are_peeled_where_masked_stores_are_slow(cpu, peeled):
+    assert (PEELING in iree_flags("llvm-cpu", nm.CompileOptions(target_cpu=cpu))) == peeled
 
 
 @pytest.mark.parametrize(
