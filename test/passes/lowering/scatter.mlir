@@ -88,3 +88,25 @@ func.func @select_and_scatter(%x: tensor<?x20xf32> {nimble.name = "x"}, %s: tens
   }) : (tensor<?x20xf32>, tensor<?x9xf32>, tensor<f32>) -> tensor<?x20xf32>
   return %0 : tensor<?x20xf32>
 }
+
+// -----
+
+// Rows are combined as vectors, what is left of them element by element.
+// CHECK-LABEL: func.func @rows
+// CHECK:         "nimble.kernel"
+// CHECK:           scf.if
+// CHECK:             scf.for
+// CHECK:               %[[A:.*]] = vector.transfer_read %{{.*}} : tensor<8x?xf32, {{.*}}>, vector<16xf32>
+// CHECK:               %[[B:.*]] = vector.transfer_read %{{.*}} : tensor<?x?xf32, {{.*}}>, vector<16xf32>
+// CHECK:               %[[SUM:.*]] = arith.addf %[[A]], %[[B]] : vector<16xf32>
+// CHECK:               vector.transfer_write %[[SUM]]
+// CHECK:             scf.for
+// CHECK:               tensor.insert
+func.func @rows(%x: tensor<8x?xf32> {nimble.dims = [8, @n]}, %i: tensor<?x1xi32> {nimble.dims = [@m, 1]}, %u: tensor<?x?xf32> {nimble.dims = [@m, @n]}) -> tensor<8x?xf32> attributes {nimble.symbols = {m = {}, n = {}}} {
+  %0 = "stablehlo.scatter"(%x, %i, %u) <{scatter_dimension_numbers = #stablehlo.scatter<update_window_dims = [1], inserted_window_dims = [0], scatter_dims_to_operand_dims = [0], index_vector_dim = 1>}> ({
+  ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+    %1 = stablehlo.add %a, %b : tensor<f32>
+    stablehlo.return %1 : tensor<f32>
+  }) : (tensor<8x?xf32>, tensor<?x1xi32>, tensor<?x?xf32>) -> tensor<8x?xf32>
+  return %0 : tensor<8x?xf32>
+}

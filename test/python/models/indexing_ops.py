@@ -38,6 +38,25 @@ def scatters(x, at, new, k, j, flags, v, h, z):
 
 
 @program(
+    "n, s, d",
+    lambda n, s, d: (nm.spec((n, d), f32), nm.spec((s,), i32), nm.spec((s, d), f32), nm.spec((n, d), i8),
+                     nm.spec((n, d), u32), nm.spec((n, d), bf16)),
+    "elementwise",
+    contents={"at": integers(-9, 10), "k": integers(-99, 100), "v": integers(0, 99)},
+    run_at_most={"d": 150},
+)  # fmt: skip
+def scatters_of_long_rows(x, at, new, k, v, h):
+    """Rows of more elements than a vector has, and a rest."""
+    return {
+        "add": [x.at[at].add(new), k.at[at].add(k[:1]), v.at[at].add(v[0]), h.at[at].add(h[0])],
+        "set": [x.at[at].set(new), (x > 0).at[at].set(new > 0)],
+        "extremes": [x.at[at].max(new), k.at[at].min(k[0]), v.at[at].max(v[:1]), h.at[at].min(h[0])],
+        "window": jnp.zeros((3, *x.shape)).at[:, at].add(new),
+        "segments": jax.ops.segment_sum(new, at, num_segments=4),
+    }
+
+
+@program(
     "b, s, d",
     lambda b, s, d: (nm.spec((b, s, d), f32), nm.spec((b,), i32), nm.spec((b, d), f32), nm.spec((b, 2), i32)),
     "elementwise",
