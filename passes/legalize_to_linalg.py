@@ -68,7 +68,12 @@ def _lower(context: LoweringContext, op: Any) -> None:
     if op.name.startswith("stablehlo.") and op.name not in UPSTREAM_OPS:
         name = _name(op)
         types = ", ".join(str(operand.type) for operand in op.operands)
-        raise fail(op, f"{name} on ({types}) is not supported", UnsupportedOpError)
+        advice = f": {_ADVICE[op.name]}" if op.name in _ADVICE else ""
+        raise fail(op, f"{name} on ({types}) is not supported{advice}", UnsupportedOpError)
+
+
+# What to do instead of an op that has no lowering.
+_ADVICE = {"stablehlo.rng": "its numbers come from a state that a module does not have; jax.random draws from a key"}
 
 
 def _name(op: Any) -> str:

@@ -20,6 +20,7 @@ from nimble_mlir.passes.shape_functions import custom_call_target
 from nimble_mlir.passes.signature import drop_argument_attribute
 
 from .platforms import bind_platform, platform_index
+from .tuples import flatten_tuples
 
 __all__ = ["import_stablehlo"]
 
@@ -48,6 +49,7 @@ def import_stablehlo(source: Any, target: str, translate: Callable[[Source], byt
         if len(platforms) > 1:
             bind_platform(module, platform_index(platforms, target))
         for function in entry_functions(module):
+            flatten_tuples(function)
             # Dimension variables (of a lowering that is no export) are values that the caller gives, as others.
             drop_argument_attribute(function, "jax.global_constant")
         constants = ConstantPool()

@@ -273,3 +273,23 @@ def test_what_is_no_source():
         nm.CompileError, match=r"compile_stablehlo takes text, bytes or a jax\.export\.Exported, got int"
     ):
         nm.compile_stablehlo(3)
+
+
+def test_tuples_of_entry_functions_are_flattened():
+    m = nm.compile_stablehlo("""
+        func.func @main(%x: tensor<?xf32> {mhlo.memory_kind = "device"},
+                        %both: tuple<tensor<?xi32>, tuple<tensor<?xf32>>>, %y: tensor<f32>)
+            -> (tuple<tensor<?xf32>, tensor<?xi32>>, tensor<f32> {jax.result_info = "y"}) {
+          %0 = stablehlo.get_tuple_element %both[1] : (tuple<tensor<?xi32>, tuple<tensor<?xf32>>>) -> tuple<tensor<?xf32>>
+          %1 = stablehlo.get_tuple_element %0[0] : (tuple<tensor<?xf32>>) -> tensor<?xf32>
+          %2 = stablehlo.get_tuple_element %both[0] : (tuple<tensor<?xi32>, tuple<tensor<?xf32>>>) -> tensor<?xi32>
+          %3 = stablehlo.multiply %x, %1 : tensor<?xf32>
+          %4 = stablehlo.tuple %3, %2 : tuple<tensor<?xf32>, tensor<?xi32>>
+          return %4, %y : tuple<tensor<?xf32>, tensor<?xi32>>, tensor<f32>
+        }""")
+    for size in (1, 4):
+        x, z, k = draw(size), draw(size), np.arange(size + 2, dtype=np.int32)
+        product, integers, scalar = m(x, k, z, np.float32(3))
+        assert_agrees(product, x * z, "elementwise")
+        assert_agrees(integers, k, "exact")
+        assert_agrees(scalar, np.float32(3), "exact")

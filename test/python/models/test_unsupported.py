@@ -17,6 +17,11 @@ import nimble_mlir as nm
 FUNCTIONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "eig": ("'eig' of float32", lambda x: jnp.linalg.eigvals(x[:2, :2])),
     "schur": ("'schur' of float32", lambda x: jax.scipy.linalg.schur(x[:2, :2])),
+    "rng": (
+        r"'stablehlo.rng' on .* is not supported: its numbers come from a state that a module does not have; "
+        r"jax.random draws from a key",
+        lambda x: jax.lax.rng_uniform(0.0, 1.0, (2, 2)) + x[:2, :2],
+    ),
     "hessenberg": ("'hessenberg' of float32", lambda x: jax.scipy.linalg.hessenberg(x[:2, :2])),
 }
 
