@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         match,
         recursive,
         scan,
+        searchsorted,
         switch,
         while_loop,
     )
@@ -89,6 +90,7 @@ __all__ = [
     "repeat",
     "reshape",
     "scan",
+    "searchsorted",
     "slice",
     "spec",
     "split",
@@ -135,6 +137,7 @@ _LAZY = {
     "repeat": _CAPTURE,
     "reshape": _CAPTURE,
     "scan": _CAPTURE,
+    "searchsorted": _CAPTURE,
     "slice": f"{_CAPTURE}:slice_",
     "split": _CAPTURE,
     "switch": _CAPTURE,

@@ -24,7 +24,7 @@ from .data_sizes import (
     zeros,
 )
 from .loops import fori_loop, scan, while_loop
-from .parallel import associative_scan, map_
+from .parallel import associative_scan, map_, searchsorted
 from .symbols import make_dims, make_spec
 from .tensor_list import TensorList
 from .trees import adt, constructor, match, recursive
@@ -54,6 +54,7 @@ __all__ = [
     "repeat",
     "reshape",
     "scan",
+    "searchsorted",
     "slice_",
     "split",
     "switch",

@@ -33,7 +33,10 @@ _ADVICE = "branches whose results differ in size cannot be {}; give the results 
 
 
 def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
-    """See `nimble_mlir.cond`."""
+    """As `lax.cond`: `true_fun(*operands)` where `pred`, a boolean scalar, holds, else `false_fun(*operands)`.
+
+    The branches' results may differ in size, not in structure, rank and dtype (a CaptureError); a size that differs is a
+    symbol of its own, which later ops may use."""
     if current() is None:
         return true_fun(*operands) if bool(pred) else false_fun(*operands)
     index = jnp.asarray(pred)
@@ -46,7 +49,9 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
 
 
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
-    """See `nimble_mlir.switch`."""
+    """As `lax.switch`: `branches[index](*operands)`, the index, an integer scalar, clamped to those there are.
+
+    Results may differ in size as those of `nm.cond`. Raises CaptureError without a branch."""
     branches = list(branches)
     if not branches:
         raise CaptureError("nm.switch needs at least one branch")

@@ -28,7 +28,21 @@ __all__ = ["fori_loop", "scan", "while_loop"]
 def while_loop(
     cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any, *, max_trips: int | None = None
 ) -> Any:
-    """See `nimble_mlir.while_loop`."""
+    """As `lax.while_loop`; the sizes of the carry may change from one iteration to the next.
+
+    Args:
+      cond_fun: from the carry to a boolean scalar.
+      body_fun: from the carry to the next one: of the same structure, ranks and dtypes.
+      init_val: the first carry, a pytree of arrays and `nm.TensorList`s.
+      max_trips: after so many iterations, a condition that still holds is a ShapeError that names the loop.
+
+    Returns:
+      The last carry; a size that changes is a symbol of its own, which later ops may use. Run outside of `nm.compile` it
+      is a Python loop.
+
+    Raises:
+      CaptureError: a rank or dtype of the carry changes.
+    """
     if max_trips is not None:
         return _bounded(cond_fun, body_fun, init_val, max_trips)
     if current() is None:
@@ -59,7 +73,8 @@ def _bounded(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], ini
 
 
 def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any) -> Any:
-    """See `nimble_mlir.fori_loop`."""
+    """As `lax.fori_loop`: `body_fun(i, carry)` for i from `lower` up to `upper`, integers that may be computed; the sizes of
+    the carry may change as in `nm.while_loop`. Raises CaptureError for bounds that are no integers."""
     low, high = jnp.asarray(lower), jnp.asarray(upper)
     dtype = jnp.result_type(low, high)
     if not jnp.issubdtype(dtype, jnp.integer) or low.ndim or high.ndim:
@@ -90,7 +105,22 @@ def scan(
     reverse: bool = False,
     unroll: Any = 1,
 ) -> tuple[Any, Any]:
-    """See `nimble_mlir.scan`."""
+    """As `lax.scan`, with a carry whose sizes may change from one step to the next.
+
+    Args:
+      f: from the carry and a row of `xs` to the next carry and a row of the results.
+      init: the first carry, a pytree of arrays and `nm.TensorList`s.
+      xs: a pytree of arrays [length, …], or None.
+      length: the number of steps; needed where `xs` has no array.
+      reverse: whether the last row comes first.
+      unroll: as of `lax.scan`, which runs where no size changes.
+
+    Returns:
+      The last carry, and the rows stacked [length, …].
+
+    Raises:
+      CaptureError: a row of the results has a size that differs per step, `xs` have several lengths, or none is given.
+    """
     given, length = length, _length(xs, length)
     if current() is None:
         return _eager_scan(f, init, xs, length, reverse)

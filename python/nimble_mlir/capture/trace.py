@@ -7,8 +7,6 @@ ops). Out: `Traced`, with StableHLO bytes and the hoisted constants.
 from __future__ import annotations
 
 import inspect
-import re
-import traceback
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +22,7 @@ from .defined_symbols import defined_symbols, size_argument
 from .linalg.refusals import refusal
 from .lowering import lower
 from .stablehlo import to_portable_artifact
+from .trace_errors import failure
 from .tracing import Tracing, capturing
 
 __all__ = ["Traced", "trace"]
@@ -77,7 +76,7 @@ def trace(
     except NimbleError:
         raise
     except Exception as error:  # whatever JAX or the user's function raises while it is traced
-        raise CaptureError(_failure("trace", name, error)) from error
+        raise CaptureError(failure("trace", name, error, _file_line(fn))) from error
     _check_supported(traced.jaxpr, _file_line(fn))
     constants, closed = _hoist_constants(traced.jaxpr)
     flat = [_spec(variable.aval) for variable in closed.jaxpr.invars]
@@ -88,7 +87,7 @@ def trace(
     except NimbleError:
         raise
     except Exception as error:  # JAX's lowering rules raise what they like for what they cannot lower
-        raise CaptureError(_failure("lower", name, error)) from error
+        raise CaptureError(failure("lower", name, error, _file_line(fn))) from error
     return Traced(
         to_portable_artifact(lowered.compiler_ir(), stablehlo_version), constants, traced.out_info, len(sizes)
     )
@@ -106,41 +105,6 @@ def _trace_once(
         if len(set(defined)) == len(defined):
             break
     return traced, defined
-
-
-# How a symbol that the function defines is called (Tracing.fresh), and what to do where JAX's control flow has one that
-# does not stay: part of JAX's message → advice.
-_DEFINED = re.compile(r"\b_n\d+\b")
-_OF_SIZES = {
-    "carry input": "A result of the scan body has a size that differs per step; use nm.Ragged or nm.TensorList. "
-    "A carry whose size changes needs nm.scan, nm.while_loop or nm.fori_loop.",
-    "branches must have equal output types": "Results whose size differs by branch need nm.cond or nm.switch.",
-}
-
-
-def _failure(step: str, name: str, error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    if isinstance(error, jax.errors.InconclusiveDimensionOperation):
-        text = f"{text.partition('This error arises')[0].strip()}\n{_inconclusive(error)}"
-    elif "associative scan over axis of non-constant size" in text:
-        text = f"{text.partition('.')[0]}.\nUse nm.associative_scan, which takes symbolic sizes."
-    elif isinstance(error, TypeError) and _DEFINED.search(text):
-        text += "".join(f"\n{advice}" for part, advice in _OF_SIZES.items() if part in text)
-    return f"JAX cannot {step} '{name}' with these example arguments: {type(error).__name__}: {text}"
-
-
-def _inconclusive(error: Exception) -> str:
-    """What to do where JAX cannot compare sizes."""
-    functions = {frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)}
-    if "_scan_impl" in functions:  # of lax.scan with unroll=, and of lax.map with batch_size=, which makes one
-        return (
-            "lax.map with batch_size and lax.scan with unroll need a length that is known to be a multiple: use nm.map, or "
-            "state it, as in nm.dims('s', constraints=['mod(s, 4) == 0'])."
-        )
-    return (
-        "State what holds: nm.dims(…, constraints=[…]). What is decided as the module runs compares values: "
-        "jnp.asarray(x.shape[0]) > 1."
-    )
 
 
 def _spec(aval: Any) -> jax.ShapeDtypeStruct:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from support.eager import assert_as_eager
 from support.tolerances import assert_agrees
 
@@ -58,6 +59,54 @@ def test_map_and_associative_scan():
     assert_as_eager(fn, (nm.spec((s, 4), f32), nm.spec((4, 4), f32)), calls)
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_searchsorted(side):
+    """Against NumPy, which has NaN as the largest number, too: ties, NaN, infinities, all sides of an end."""
+    n, m = nm.dims("n, m")
+    dtypes = [f32, jnp.float16, i32, jnp.uint8]
+
+    def fn(a, v, order):
+        own = [jnp.sort(a.astype(dtype)) for dtype in dtypes]
+        return (
+            [nm.searchsorted(x, v.astype(x.dtype), side) for x in own],
+            nm.searchsorted(a, v.T, side, sorter=order),
+            nm.searchsorted(jnp.sort(a), v[0, 0], side),
+        )
+
+    module = nm.compile(fn, (nm.spec((n,), f32), nm.spec((m, 2), f32), nm.spec((n,), i32)))
+    draw = np.random.default_rng(0)
+    for size in (1, 2, 3, 7, 8, 9, 100):
+        for count in (1, 5):
+            a, v = draw.integers(0, 9, size).astype(np.float32), draw.integers(0, 10, (count, 2)).astype(np.float32)
+            order = np.argsort(a, kind="stable").astype(np.int32)
+            each, ordered, scalar = module(a, v, order)
+            for got, dtype in zip(each, dtypes, strict=True):
+                assert_agrees(
+                    got, np.searchsorted(np.sort(a.astype(dtype)), v.astype(dtype), side).astype(np.int32), "exact"
+                )
+            assert_agrees(ordered, np.searchsorted(a, v.T, side, order).astype(np.int32), "exact")
+            assert_agrees(scalar, np.searchsorted(np.sort(a), v[0, 0], side).astype(np.int32), "exact")
+    a = np.array([-np.inf, -1, 0, 0, np.inf, np.nan, np.nan], np.float32)
+    v = np.array([[np.nan, np.inf], [-np.inf, 0], [-0.0, 5]], np.float32)
+    ordered = module(a, v, np.arange(7, dtype=np.int32))[1]
+    assert_agrees(ordered, np.searchsorted(a, v.T, side).astype(np.int32), "exact")
+
+
+def test_searchsorted_among_what_a_selection_leaves():
+    """Perhaps nothing."""
+
+    def fn(x, limit, v):
+        left = nm.compress(x > limit, x)
+        return nm.searchsorted(left, v)
+
+    (n,) = nm.dims("n")
+    module = nm.compile(fn, (nm.spec((n,), f32), nm.spec((), f32), nm.spec((3,), f32)))
+    x, v = np.arange(9, dtype=np.float32), np.array([-1, 4, 99], np.float32)
+    for limit in (-1, 0, 3, 7, 8, 20):
+        expected = np.searchsorted(x[x > limit], v).astype(np.int32)
+        assert_agrees(module(x, np.float32(limit), v), expected, "exact")
+
+
 def test_over_a_length_that_a_loop_defines():
     def fn(x, n):
         left = nm.while_loop(lambda c: jnp.asarray(c.shape[0]) > n, lambda c: c[1:], x)
@@ -79,6 +128,7 @@ def test_eager():
     assert nm.switch(9, [lambda: 1, lambda: 2]) == 2
     assert jnp.array_equal(nm.map(lambda r: r * 2, x, batch_size=2), x * 2)
     assert jnp.array_equal(nm.associative_scan(jnp.add, x), jnp.cumsum(x, 0))
+    assert jnp.array_equal(nm.searchsorted(x[:, 0], x, "right"), jnp.searchsorted(x[:, 0], x, side="right"))
     items = nm.TensorList(x)
     assert (len(items), items.shape, items.dtype, [r.shape for r in items]) == (3, (3, 2), x.dtype, [(2,)] * 3)
     assert repr(items.append(x[0])) == "TensorList(float32[2], length=4)"

@@ -82,6 +82,10 @@ def test_what_the_blocker_refuses(tmp_path):
 def test_public_names_are_found_without_being_loaded():
     assert set(nm.__all__) <= set(dir(nm))
     for name in nm.__all__:
-        assert getattr(nm, name).__doc__, f"nimble_mlir.{name} has no docstring"
+        text = getattr(nm, name).__doc__
+        assert text, f"nimble_mlir.{name} has no docstring"
+        assert f"see `nimble_mlir.{name}`" not in text.lower(), (
+            f"the docstring of nimble_mlir.{name} says to read itself"
+        )
     with pytest.raises(AttributeError, match="module 'nimble_mlir' has no attribute 'nothing'"):
         nm.nothing  # noqa: B018

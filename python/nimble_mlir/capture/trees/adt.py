@@ -133,7 +133,10 @@ def constructor(**fields: Any) -> Any:
 
 
 def adt(cls: type) -> Any:
-    """Declares an algebraic data type; see `nimble_mlir.adt`."""
+    """Declares an algebraic data type: the constructors (`nm.constructor`) among the attributes of a class.
+
+    Their values are ordinary Python objects, which cross into a compiled module as arrays (docs/abi.md). Raises
+    CaptureError without a constructor, for one that is another type's, and where no value is finite."""
     found = {name: value for name, value in vars(cls).items() if isinstance(value, Constructor)}
     if not found:
         raise CaptureError(f"{cls.__name__}: an nm.adt needs at least one nm.constructor")
@@ -152,7 +155,10 @@ def adt(cls: type) -> Any:
 
 
 def match(value: Any, /, **handlers: Callable[..., Any]) -> Any:
-    """Takes a value apart: calls the handler of its constructor with the fields, in order; see `nimble_mlir.match`."""
+    """Takes a value of an `nm.adt` apart: calls the handler named like its constructor with the fields, in order.
+
+    Every constructor needs a handler; all of them return the same structure, shapes and dtypes within `nm.recursive`. Raises
+    ShapeError for another value, CaptureError for a handler that is missing or of no constructor."""
     if not isinstance(value, Adt):
         raise ShapeError(f"nm.match needs a value of an nm.adt, got {type(value).__name__}")
     type_ = type(value)

@@ -41,7 +41,10 @@ _frames: contextvars.ContextVar[tuple[Any, _Frame] | None] = contextvars.Context
 
 
 def recursive(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Marks a function that calls itself on parts of its first argument; see `nimble_mlir.recursive`."""
+    """Marks a function that calls itself on parts of its first argument, a value of an `nm.adt`, or a list of such.
+
+    Further arguments may go down to the parts. Under `nm.compile` it is computed level by level, all nodes of a level of all
+    trees at once. Raises CaptureError for a first argument that is no such value, and for calls on anything but parts."""
 
     @functools.wraps(fn)
     def call(value: Any, *args: Any) -> Any:
