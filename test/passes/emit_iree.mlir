@@ -413,3 +413,39 @@ func.func @shared_fill(%x: tensor<2xf32>, %y: tensor<2xf32>) -> (tensor<8xf32>, 
   %1 = tensor.insert_slice %y into %fill[1] [2] [1] : tensor<2xf32> into tensor<8xf32>
   return %0, %1 : tensor<8xf32>, tensor<8xf32>
 }
+
+// -----
+
+// IREE would take branches that do the same for one, and its VM must not be handed numbers of 32 and 64 bits at once.
+// CHECK-LABEL: func.func @branches(
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<?xf32>, %[[Y:[^:]*]]: tensor<?xf32>, %[[N:[^:]*]]: i32,
+func.func @branches(%x: tensor<?xf32>, %y: tensor<?xf32>, %n: i32, %p: i1, %a: f32) -> (tensor<?xf32>, i32, f32) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  // CHECK: %[[S:.*]] = tensor.dim %[[X]]
+  %s = tensor.dim %x, %c0 : tensor<?xf32>
+  // CHECK:   %[[NOT3:.*]] = arith.cmpi ne, %[[S]], %c3
+  // CHECK:   %[[NOT5:.*]] = arith.cmpi ne, %[[S]], %c5
+  // CHECK:   %[[HOLDS:.*]] = arith.ori %[[NOT3]], %[[NOT5]]
+  // CHECK:   cf.assert %[[HOLDS]], "the end of branch 0"
+  // CHECK:   cf.br ^[[JOIN:.*]](%[[X]] : tensor<?xf32>)
+  // CHECK:   cf.br ^[[JOIN]](%[[Y]] : tensor<?xf32>)
+  %0 = scf.if %p -> (tensor<?xf32>) {
+    scf.yield %x : tensor<?xf32>
+  } else {
+    scf.yield %y : tensor<?xf32>
+  }
+  // CHECK:   %[[WIDE:.*]] = arith.extui %[[N]] : i32 to i64
+  // CHECK:   %[[BITS:.*]] = arith.bitcast %{{.*}} : f32 to i32
+  // CHECK:   %[[WIDE_BITS:.*]] = arith.extui %[[BITS]] : i32 to i64
+  // CHECK:   cf.br ^[[HEADER:.*]](%{{.*}}, %[[WIDE]], %[[WIDE_BITS]] : index, i64, i64)
+  // CHECK: ^[[HEADER]](%{{.*}}: index, %[[K:.*]]: i64, %[[B:.*]]: i64):
+  // CHECK:   arith.trunci %[[B]] : i64 to i32
+  // CHECK:   arith.trunci %[[K]] : i64 to i32
+  %1:2 = scf.for %i = %c0 to %s step %c1 iter_args(%k = %n, %b = %a) -> (i32, f32) {
+    %3 = arith.addi %k, %n : i32
+    %4 = arith.addf %b, %b : f32
+    scf.yield %3, %4 : i32, f32
+  }
+  return %0, %1#0, %1#1 : tensor<?xf32>, i32, f32
+}

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.core
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.extend.core import Primitive
 from jax.extend.mlir import ir
@@ -21,7 +22,10 @@ from jax.interpreters import ad, batching, mlir
 from nimble_mlir.errors import CaptureError
 
 from .bodies import Body, as_arrays, emit_size, lower_body, refuse, specs_of, trace_body, type_text
+from .data_sizes.define import define_size
+from .data_sizes.slices import sliced
 from .places import place_of
+from .symbols import is_symbolic
 from .tracing import current
 
 __all__ = ["cond", "switch", "switch_p"]
@@ -83,7 +87,40 @@ def _differing(
     shapes = [[aval.shape for aval in body.results] for body in bodies]
     if all(other == shapes[0] for other in shapes):
         return None
-    return lambda index: _bind(index, bodies, leaves)
+    numbers = _numbers(shapes)
+    if not numbers:
+        return lambda index: _bind(index, bodies, leaves)
+
+    def stated(position: int) -> Callable[..., Any]:
+        def call(args: Any, index: Any) -> Any:
+            results, structure = jax.tree_util.tree_flatten(branches[position](*args))
+            for places, sizes in numbers:
+                if is_symbolic(sizes[position]):
+                    continue
+                values = np.array([0 if is_symbolic(size) else size for size in sizes], np.int32)
+                size = define_size(jnp.asarray(values)[index], f"nm.{name}")
+                for result, axis in places:
+                    results[result] = sliced(jnp.asarray(results[result]), jnp.int32(0), size, axis)
+            return jax.tree_util.tree_unflatten(structure, results)
+
+        return call
+
+    index_tree = jax.tree_util.tree_structure(0)
+    specs = [*specs_of(leaves), jax.ShapeDtypeStruct((), jnp.int32)]
+    again = [trace_body(stated(position), [tree, index_tree], specs) for position in range(len(branches))]
+    return lambda index: _bind(index, again, [*leaves, index])
+
+
+def _numbers(shapes: Sequence[Sequence[Sequence[Any]]]) -> list[tuple[list[tuple[int, int]], tuple[Any, ...]]]:
+    """Sizes by branch among which are two different numbers, each with the results and axes that have them.
+
+    StableHLO has no branches whose types have different numbers: each branch computes its size from its index."""
+    found: dict[tuple[str, ...], tuple[list[tuple[int, int]], tuple[Any, ...]]] = {}
+    for result, alternatives in enumerate(zip(*shapes, strict=True)):
+        for axis, sizes in enumerate(zip(*alternatives, strict=True)):
+            if len({size for size in sizes if not is_symbolic(size)}) > 1:
+                found.setdefault(tuple(map(str, sizes)), ([], sizes))[0].append((result, axis))
+    return list(found.values())
 
 
 def _bind(index: Any, bodies: Sequence[Body], leaves: Sequence[Any]) -> Any:

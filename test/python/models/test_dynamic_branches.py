@@ -39,6 +39,59 @@ def test_branches():
     assert_as_eager(fn, (nm.spec((s, 4), f32), nm.spec((), jnp.bool_), nm.spec((), i32)), calls)
 
 
+def test_branches_that_do_the_same_to_different_tensors():
+    """What stood before them, or the same computation of it; results that change places in a loop."""
+
+    def fn(x, y, p, i):
+        u, w = nm.compress(x > 0, x), nm.compress(y > 0, y)
+        taken = nm.cond(p, lambda: w, lambda: x)
+        return (
+            taken,
+            taken * 2,
+            nm.cond(p, lambda: (w, u), lambda: (u, w)),
+            nm.cond(p, lambda: w * 2, lambda: u * 2),
+            nm.cond(p, lambda: nm.cond(i > 1, lambda: u, lambda: w), lambda: nm.cond(i > 2, lambda: w, lambda: y)),
+            nm.switch(i, [lambda: w, lambda: u, lambda: x, lambda: jnp.flip(w), lambda: jnp.flip(u)]),
+        )
+
+    (n,) = nm.dims("n")
+    specs = (nm.spec((n,), f32), nm.spec((n,), f32), nm.spec((), jnp.bool_), nm.spec((), i32))
+    calls = [
+        (rows(k)[:, 0], rows(k)[:, 0], np.bool_(p), np.int32(i)) for k in (1, 2, 9) for p in (0, 1) for i in range(5)
+    ]
+    assert_as_eager(fn, specs, calls)
+
+    def swapped(x, y, p):
+        first = nm.compress(x > 0, x), nm.compress(y > 0, y)
+        return nm.fori_loop(0, 3, lambda i, c: nm.cond((i % 2 == 0) ^ p, lambda: c[::-1], lambda: c), first)
+
+    assert_as_eager(swapped, specs[:3], [call[:3] for call in calls[::5]])
+
+
+def test_branches_of_selections_from_arguments_of_fixed_sizes():
+    def fn(x, y, p):
+        u, w = nm.compress(x > 0, x), nm.compress(y > 0, y)
+        return nm.cond(p, lambda: w, lambda: u), nm.cond(u.sum() > w.sum(), lambda: u * 2, lambda: w * 2)
+
+    specs = (nm.spec((9,), f32), nm.spec((9,), f32), nm.spec((), jnp.bool_))
+    assert_as_eager(fn, specs, [(rows(9)[:, 0], rows(9)[:, 0], np.bool_(k % 2)) for k in range(8)])
+
+
+def test_branches_of_different_numbers():
+    def fn(x, p, i):
+        return (
+            nm.cond(p, lambda: jnp.zeros((2, 3)), lambda: jnp.ones((1, 3))),
+            nm.switch(i, [lambda: x[:1], lambda: jnp.concatenate([x, x])[:2] * 3, lambda: x]),
+            nm.switch(
+                i, [lambda: (x.T[:, :1], x[:1]), lambda: (x[:, :3], x[:1]), lambda: (x[:, :2], jnp.zeros((5, 4)))]
+            ),
+        )
+
+    (s,) = nm.dims("s")
+    calls = [(rows(k), np.bool_(p), np.int32(i)) for k in (1, 3, 7) for p in (0, 1) for i in (-1, 1, 2, 3)]
+    assert_as_eager(fn, (nm.spec((s, 4), f32), nm.spec((), jnp.bool_), nm.spec((), i32)), calls)
+
+
 def test_map_and_associative_scan():
     def fn(x, w):
         return (

@@ -1,5 +1,5 @@
-"""Bugs of IREE that lowering works around (passes/lowering/fusion.py, passes/edge_buffers.py): each test fails when the
-bug is mended, so that the workaround can go."""
+"""Bugs of IREE that lowering works around (passes/lowering/fusion.py; edge_buffers.py and host_branches.py in passes/): each
+test fails when the bug is mended, so that the workaround can go."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.tolerances import assert_agrees
 import nimble_mlir as nm
 from nimble_mlir.driver.iree import compiler_path
 from nimble_mlir.driver.options import CompileOptions, iree_flags
-from nimble_mlir.passes import data_tiling, emit_iree, kernel_dispatch, legalize_to_linalg
+from nimble_mlir.passes import data_tiling, emit_iree, host_branches, kernel_dispatch, legalize_to_linalg
 from nimble_mlir.passes.lowering import contraction_rules
 
 # A product whose left operand is computed elementwise, contracted over a dynamic size.
@@ -97,6 +97,41 @@ def test_iree_gives_two_dispatches_one_buffer_to_update(monkeypatch: pytest.Monk
     module = nm.compile(twice, (nm.spec((n,), jnp.float32), nm.spec((s,), jnp.int32)))
     a, b = module(np.zeros(1, np.float32), np.zeros(1, np.int32))
     assert (a[0], b[0]) != (3.0, 5.0), "mended: _own in passes/kernel_dispatch.py can go"
+
+
+def test_iree_selects_between_tensors_of_different_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two branches that return what stood before them, without what `host_branches` tells them apart by."""
+
+    def kept(x: jax.Array, y: jax.Array, p: jax.Array) -> jax.Array:
+        left, right = nm.compress(x > 0, x), nm.compress(y > 0, y)
+        return nm.cond(p, lambda: left, lambda: right)
+
+    monkeypatch.setattr(host_branches, "tell_apart", lambda function, numbers: None)
+    (n,) = nm.dims("n")
+    module = nm.compile(kept, (*[nm.spec((n,), jnp.float32)] * 2, nm.spec((), jnp.bool_)))
+    with pytest.raises(nm.NimbleError, match="exceeds backing buffer byte length"):
+        module(np.ones(4, np.float32), np.arange(-2, 2, dtype=np.float32), np.True_)
+
+
+def test_irees_machine_overwrites_half_of_a_register(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two branches that do the same at other sizes become one block, whose arguments are moved in a wrong order."""
+
+    def sizes(x: jax.Array, i: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+        def cut(y: jax.Array, values: list[int]) -> jax.Array:
+            return nm.slice(y, 0, jnp.array(values)[i])
+
+        return cut(x, [1, 1, 1]), nm.cond(
+            i > 1,
+            lambda: (cut(x[:1], [1, 1, 5]), cut(x[:2], [1, 2, 9])),
+            lambda: (cut(jnp.zeros((5, 4)), [1, 1, 5]), cut(x, [1, 2, 9])),
+        )
+
+    (s,) = nm.dims("s")
+    specs = (nm.spec((s, 4), jnp.float32), nm.spec((), jnp.int32))
+    x, i = np.ones((7, 4), np.float32), np.int32(0)
+    assert nm.compile(sizes, specs)(x, i)[1][1].shape == (1, 4)
+    monkeypatch.setattr(host_branches, "tell_apart", lambda function, numbers: None)
+    assert nm.compile(sizes, specs)(x, i)[1][1].shape != (1, 4), "mended: host_branches can leave branches as they are"
 
 
 def test_iree_gives_two_inserted_slices_one_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
