@@ -14,8 +14,11 @@ from typing import Any
 import jax
 import numpy as np
 
-__all__ = ["BATCH_SIZES", "Case", "NotRunByJax", "harnesses", "prepare"]
+__all__ = ["BATCH_SIZES", "Case", "NotRunByJax", "function_and_specs", "harnesses", "prepare"]
 
+# Groups of which only the first argument is batched: JAX lowers no convolution whose number of groups is symbolic, which is
+# what `vmap` makes of one with as many kernels as images.
+_FIRST_ONLY = frozenset({"conv_general_dilated"})
 # One, an even and an odd prime number.
 BATCH_SIZES = (1, 2, 5)
 
@@ -60,25 +63,45 @@ def prepare(harness: Any, mode: str, seed: int) -> Case:
 def _static(harness: Any, rng: np.random.RandomState) -> Case:
     args = _canonical(harness.dyn_args_maker(rng))
     expected = jax.block_until_ready(jax.jit(harness.dyn_fun)(*args))
-    specs = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype), args)
+    specs = _specs(args)
     return Case(harness.fullname, harness, harness.dyn_fun, specs, ((args, expected),))
 
 
 def _batched(harness: Any, rng: np.random.RandomState) -> Case:
-    import nimble_mlir as nm
-
     drawn = [_canonical(harness.dyn_args_maker(rng)) for _ in range(max(BATCH_SIZES))]
     if not jax.tree.leaves(drawn[0]):
         raise NotRunByJax("no array argument to batch")
-    function = jax.vmap(harness.dyn_fun)
-    (b,) = nm.dims("b")
-    specs = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((b, *np.shape(leaf)), leaf.dtype), drawn[0])
+    function, specs = _batched_function(harness, drawn[0])
     jax.eval_shape(function, *specs)
     calls = []
     for size in BATCH_SIZES:
-        args = jax.tree.map(lambda *leaves: _stacked(leaves), *drawn[:size])
+        args = tuple(_stacked(same, size) if axis == 0 else same[0]
+                     for axis, same in zip(_axes(harness, drawn[0]), zip(*drawn, strict=True), strict=True))  # fmt: skip
         calls.append((args, jax.block_until_ready(jax.jit(function)(*args))))
     return Case(harness.fullname, harness, function, specs, tuple(calls))
+
+
+def function_and_specs(harness: Any, mode: str, rng: np.random.RandomState) -> tuple[Any, tuple[Any, ...]]:
+    """What a walk compiles in `mode`, without running it."""
+    args = _canonical(harness.dyn_args_maker(rng))
+    return (harness.dyn_fun, _specs(args)) if mode == "static" else _batched_function(harness, args)
+
+
+def _batched_function(harness: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    import nimble_mlir as nm
+
+    axes = _axes(harness, args)
+    batch = nm.dims("b")
+    specs = [_specs(arg, batch if axis == 0 else ()) for axis, arg in zip(axes, args, strict=True)]
+    return jax.vmap(harness.dyn_fun, axes), tuple(specs)
+
+
+def _axes(harness: Any, args: tuple[Any, ...]) -> tuple[int | None, ...]:
+    return tuple(None if i and harness.group_name in _FIRST_ONLY else 0 for i in range(len(args)))
+
+
+def _specs(args: Any, batch: tuple[Any, ...] = ()) -> Any:
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*batch, *np.shape(leaf)), leaf.dtype), args)
 
 
 def _canonical(args: Any) -> tuple[Any, ...]:
@@ -93,5 +116,9 @@ def _array(leaf: Any) -> Any:
     return array.astype(jax.dtypes.canonicalize_dtype(array.dtype))
 
 
-def _stacked(leaves: tuple[Any, ...]) -> Any:
+def _stacked(drawn: tuple[Any, ...], size: int) -> Any:
+    return jax.tree.map(_stacked_leaves, *drawn[:size])
+
+
+def _stacked_leaves(*leaves: Any) -> Any:
     return np.stack(leaves) if isinstance(leaves[0], np.ndarray) else jax.numpy.stack(leaves)

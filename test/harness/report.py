@@ -17,16 +17,16 @@ _HEADER = """# Coverage of JAX's ops
 
 Each cell counts the cases of JAX's own test harnesses (`jax._src.internal_test_util.test_harnesses`) for one op and dtype:
 right of those that JAX itself runs on the CPU. *static*: the case's own shapes; *batch*: `jax.vmap` of it over a leading
-axis of symbolic size, one module called at sizes 1, 2 and 5. Right means within JAX's own tolerances
-(test/python/support/tolerances.py) of `jax.jit`. Behind a number stands what the rest is: `u` an UnsupportedOpError,
-whose reason is in the last section, `w` a wrong result, `r` another error, `c` a crash, `t` a timeout.
+axis of symbolic size (of a convolution's image alone), one module called at sizes 1, 2 and 5. Right means within JAX's own
+tolerances (test/python/support/tolerances.py) of `jax.jit`. Behind a number stands what the rest is: `u` an
+UnsupportedOpError, whose reason is in the last section, `w` a wrong result, `r` another error, `c` a crash, `t` a timeout.
 
-Made with:
+Made with (some hours; a walk that is stopped goes on where it was):
 
 ```sh
-for mode in static batch; do for x64 in "" --x64; do
-  python test/harness/walk.py --mode $mode $x64 --json walk.jsonl
-done; done
+for mode in static batch; do python test/harness/walk.py --mode $mode --x64 --json walk.jsonl; done
+python test/harness/twins.py --json walk.jsonl  # what is the same program with x64 off counts there, too
+for mode in static batch; do python test/harness/walk.py --mode $mode --json walk.jsonl; done
 python test/harness/report.py walk.jsonl > docs/op-coverage.md
 ```
 """

@@ -34,6 +34,16 @@ def test_the_walk_goes_on_where_it_stopped_and_is_reported(tmp_path: Path) -> No
     assert "| **neg** | all | 2/2 | - | - | - |" in page
 
 
+def test_cases_that_do_not_depend_on_x64_are_walked_once(tmp_path: Path) -> None:
+    records = _walk(tmp_path, ["--groups", "neg,iota,dynamic_slice", "--limit", "3", "--mode", "static", "--x64"])
+    out = tmp_path / "out.jsonl"
+    command = [sys.executable, str(HARNESS / "twins.py"), "--json", str(out), "--jobs", "1"]
+    subprocess.run(command, check=True, capture_output=True)
+    added = [json.loads(line) for line in out.read_text().splitlines()][len(records) :]
+    assert {record["group"] for record in added} == {"neg", "iota"}, "the indices of a dynamic_slice have other types"
+    assert all(record["message"] == "the same program as with x64 on" and not record["x64"] for record in added)
+
+
 def _walk(folder: Path, options: list[str]) -> dict[str, dict[str, object]]:
     out = folder / "out.jsonl"
     command = [
