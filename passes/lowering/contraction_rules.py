@@ -8,7 +8,7 @@ from typing import Any
 from nimble_mlir.dims import DimExpr
 from nimble_mlir.mlir import ir, linalg, stablehlo
 
-from .arithmetic import computed_type, converted, zero
+from .arithmetic import computed_type, converted, summed_type, zero
 from .builders import LoweringContext, element_type_of, merge_units, product
 from .fusion import apart, epilogue_reads_slice
 from .registry import lowering
@@ -37,7 +37,7 @@ def dot_general(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     columns = [i for i in range(len(rhs_dims)) if i not in batch[1] + contract[1]]
     element = element_type_of(result)
     if element != ir.IntegerType.get_signless(1):  # and and or
-        element = _summed_type(element)
+        element = summed_type(element)
         lhs, rhs = (converted(ctx, operand, computed_type(element_type_of(operand))) for operand in (lhs, rhs))
     lhs, rhs, unsigned = _extended(ctx, lhs, rhs, element)
     batch_dims = [lhs_dims[i] for i in batch[0]]
@@ -59,14 +59,6 @@ def dot_general(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
         expanded = ctx.transpose(expanded, axes)
     expanded = converted(ctx, expanded, element_type_of(result))
     return [reinterpret(ctx.cast(expanded, ctx.dims(result)), result.type)]
-
-
-def _summed_type(element: ir.Type) -> ir.Type:
-    """In which type products are summed: wrapped around once at the end, as the narrow sums would be, integers of fewer
-    than 32 bits take IREE 3.13 a tenth of the time to compile, and have its microkernels."""
-    if isinstance(element, ir.IntegerType) and element.width < 32:
-        return ir.IntegerType.get_unsigned(32) if is_unsigned(element) else ir.IntegerType.get_signless(32)
-    return computed_type(element)
 
 
 Axes = tuple[list[int], list[int]]  # of the left operand, of the right one

@@ -11,7 +11,7 @@ from nimble_mlir.dialects import tensor_type
 from nimble_mlir.dims import DimExpr
 from nimble_mlir.mlir import ir, linalg, stablehlo
 
-from .arithmetic import computed_type, converted, multiply_add, zero
+from .arithmetic import converted, multiply_add, summed_type, zero
 from .builders import LoweringContext, element_type_of, product
 from .convolution_kernels import convolution_kernel, has_kernel
 from .padding_rules import pad_by_constants
@@ -44,8 +44,10 @@ def convolution(ctx: LoweringContext, op: Any) -> Sequence[ir.Value]:
     )
     result = op.results[0]
     element = element_type_of(result)
-    if element != ir.IntegerType.get_signless(1):
-        element = computed_type(element)
+    if element != ir.IntegerType.get_signless(1):  # and and or
+        element = summed_type(element)
+        if isinstance(element, ir.FloatType) and element.width < 32:
+            element = ir.F32Type.get()  # as XLA: IREE 3.13 would round each sum
     lhs, rhs = (converted(ctx, operand, element) for operand in op.operands[:2])
     lhs = ctx.transpose(lhs, [numbers.input_batch_dimension, *spatial, numbers.input_feature_dimension])
     rhs = ctx.transpose(

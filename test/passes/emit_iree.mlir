@@ -399,6 +399,19 @@ func.func @complex_weights() -> tensor<3xcomplex<f64>> {
 
 // -----
 
+// Nor has it a splat of so many bits: what it would make of a constant of one element.
+// CHECK-LABEL: func.func @complex_constants
+func.func @complex_constants() -> (tensor<1xcomplex<f64>>, tensor<2xcomplex<f64>>) {
+  // CHECK: %[[PAIR:.*]] = arith.constant dense<[1.5{{0*}}e+00, 0x7FF0000000000000]> : tensor<2xf64>
+  // CHECK: "flow.tensor.bitcast"(%[[PAIR]]) {{.*}} : (tensor<2xf64>) -> tensor<1xcomplex<f64>>
+  %0 = arith.constant dense<(1.5, 0x7FF0000000000000)> : tensor<1xcomplex<f64>>
+  // CHECK: arith.constant dense<(1.5{{0*}}e+00,2.0{{0*}}e+00)> : tensor<2xcomplex<f64>>
+  %1 = arith.constant dense<(1.5, 2.0)> : tensor<2xcomplex<f64>>
+  return %0, %1 : tensor<1xcomplex<f64>>, tensor<2xcomplex<f64>>
+}
+
+// -----
+
 // IREE would update one buffer for both: each slice is inserted into a copy that is a computation of its own.
 // CHECK-LABEL: func.func @shared_fill
 func.func @shared_fill(%x: tensor<2xf32>, %y: tensor<2xf32>) -> (tensor<8xf32>, tensor<8xf32>) {

@@ -45,3 +45,31 @@ def test_ops_of_dtype(name: str, kind: str) -> None:
                     assert_agrees(got[op], expected[op], kind)
                 except AssertionError as error:
                     raise AssertionError(f"{op} at {shape}: {error}") from None
+
+
+@pytest.mark.parametrize("groups", [1, 8])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "int8", "uint8"])
+def test_convolutions_sum_in_32_bits(dtype: str, groups: int) -> None:
+    """Sums of hundreds of terms are rounded, or wrap around, once."""
+
+    def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
+        dims = ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_general_dilated(
+            x, kernel, (1, 1), "SAME", dimension_numbers=dims, feature_group_count=groups
+        )
+
+    rng = np.random.default_rng(0)
+    type_ = jax.numpy.dtype(dtype)
+    b, h = nm.dims("b, h")
+    module = nm.compile(convolve, (nm.spec((b, h, 7, 64), type_), nm.spec((3, 3, 64 // groups, 16), type_)))
+    for size in (1, 6):
+        draw = rng.uniform(0.5, 1.5, (2 * size, size, 7, 64)), rng.uniform(0.5, 1.5, (3, 3, 64 // groups, 16))
+        x, kernel = (values.astype(type_) if "float" in dtype else (values * 60).astype(type_) for values in draw)
+        got = module(x, kernel)
+        wide = np.float32 if "float" in dtype else np.int32
+        exact = np.asarray(convolve(x.astype(wide), kernel.astype(wide)))
+        if "float" in dtype:
+            eps = float(jax.numpy.finfo(type_).eps)
+            assert np.abs(got.astype(np.float32) / exact - 1).max() <= eps
+        else:
+            assert_agrees(got, exact.astype(type_), "exact")

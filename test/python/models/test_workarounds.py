@@ -134,6 +134,21 @@ def test_irees_machine_overwrites_half_of_a_register(monkeypatch: pytest.MonkeyP
     assert nm.compile(sizes, specs)(x, i)[1][1].shape != (1, 4), "mended: host_branches can leave branches as they are"
 
 
+def test_iree_has_no_splat_of_128_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop over one complex number of 128 bits that begins with a constant."""
+
+    def powers(x: jax.Array) -> jax.Array:
+        return lax.fori_loop(0, 3, lambda _, power: power * x, jnp.ones(x.shape, x.dtype))
+
+    with jax.enable_x64(True):
+        specs = (nm.spec((1, 1), jnp.complex128),)
+        x = np.array([[0.5 - 2j]])
+        assert_agrees(nm.compile(powers, specs)(x), x**3, "elementwise")
+        monkeypatch.setattr(emit_iree, "_pair_constants", lambda function: None)
+        with pytest.raises(nm.CompileError, match=r"'stream.async.splat' op operand .* got 'i128'"):
+            nm.compile(powers, specs)
+
+
 def test_iree_gives_two_inserted_slices_one_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two slices inserted into the same zeros, without the copy that `own_buffers` makes for each."""
 
