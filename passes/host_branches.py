@@ -52,7 +52,7 @@ def tell_apart(function: Any, numbers: Iterator[int]) -> None:
             continue
         number = size if size is not None else _number_behind(op.operands[0])
         if number is None:
-            continue  # all is known when compiling
+            continue  # no size of an argument and no integer of the host to say it of
         (*_, last) = op.regions[0].blocks[0].operations
         with ir.InsertionPoint(last), op.location:
             # No number is 3 and 5 at once; IREE, which would drop what it sees to hold, does not look at both.

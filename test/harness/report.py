@@ -70,6 +70,7 @@ def _cell(counts: collections.Counter[str] | None) -> str:
 
 def _reason(message: str) -> str:
     text = re.sub(r"\(tensor<[^()]*\)", "(…)", message.partition("\n")[0])
+    text = re.sub(r"(?<=\w)\[[\w, ]+\](?= is not supported)", "[…]", text)
     return re.sub(r"^\S+\.py:\d+: | \[pass [\w-]+\]", "", text)
 
 
