@@ -95,7 +95,11 @@ class _Loop:
                 continue
             if not leaves:
                 self._move(op)
-            elif self._is_worth_it(op, leaves):
+                continue
+            for operand in op.operands:
+                if not self._is_outside(operand) and self._leaves(operand.owner.operation) == []:
+                    self._move(operand.owner.operation)
+            if self._is_worth_it(op, leaves):
                 self._hoist_rows(op, leaves[0])
 
         # What only hoisted ops read goes, and with it what was noted of it.
