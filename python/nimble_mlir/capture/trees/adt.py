@@ -12,6 +12,9 @@ import numpy as np
 
 from nimble_mlir.errors import CaptureError, ShapeError
 
+from .references import Reference
+from .structure import NotStructuralError
+
 __all__ = ["Adt", "Constructor", "Part", "adt", "array_field", "constructor", "match"]
 
 
@@ -170,8 +173,10 @@ def match(value: Any, /, **handlers: Callable[..., Any]) -> Any:
     if missing:
         raise CaptureError(f"nm.match: no handler for {type_.__name__}.{missing[0]}")
     found = value.constructor
+    if isinstance(found, Reference):
+        return found.match(handlers)
     if isinstance(found, Part):
-        raise CaptureError(
+        raise NotStructuralError(
             f"nm.match of the part '{found.field}' of a {type_.__name__}: a compiled function takes apart its own argument "
             "only; give the part to the recursive function"
         )
