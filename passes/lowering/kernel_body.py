@@ -69,13 +69,14 @@ class KernelBody:
         self._bound = False
         self._written: dict[Any, set[Buffer]] = {}  # by each control flow of the program
         self._used_scratch = 0
+        self.branch_buffers: dict[ir.Value, Buffer | None] = {}  # of the results of branches under way
         self.work = DimExpr.constant(0)
         self._elements: dict[ir.Value, Elements] = {}
         self._scalars: dict[ir.Value, ir.Value] = {}
 
     def forget(self) -> None:
         """Drops all values: those of a run whose ops are erased must not be touched."""
-        self._elements, self._scalars = {}, {}
+        self._elements, self._scalars, self.branch_buffers = {}, {}, {}
         for buffer in (*self.inputs.values(), *self.owned, *self.scratch):
             buffer.value = None
 

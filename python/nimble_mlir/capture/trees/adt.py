@@ -15,7 +15,7 @@ from nimble_mlir.errors import CaptureError, ShapeError
 from .references import Reference
 from .structure import NotStructuralError
 
-__all__ = ["Adt", "Constructor", "Part", "adt", "array_field", "constructor", "match"]
+__all__ = ["Adt", "Constructor", "Part", "adt", "array_field", "constructor", "is_value", "match"]
 
 
 @dataclass(frozen=True)
@@ -183,6 +183,11 @@ def match(value: Any, /, **handlers: Callable[..., Any]) -> Any:
     if found is None:
         raise CaptureError(f"nm.match of a {type_.__name__} in a compiled function needs an nm.recursive function")
     return handlers[found.name](*(value.__dict__[field.name] for field in found.fields))
+
+
+def is_value(leaf: Any) -> bool:
+    """Whether `leaf` is a value of an `nm.adt`: for JAX's `is_leaf`."""
+    return isinstance(leaf, Adt)
 
 
 def _listed(names: Sequence[str]) -> str:

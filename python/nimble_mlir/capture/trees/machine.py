@@ -28,6 +28,7 @@ __all__ = ["run"]
 
 _FIRST_ROOM = 32  # frames
 
+_Frame = tuple[int, list[Any]]  # the number of its block, and a vector a dtype
 _State = tuple[Any, Any, Any, Any]  # vectors of each frame, its block, how many frames, the registers of results
 
 
@@ -75,14 +76,16 @@ class _Machine:
         top = depth - 1
         frame = [_row(vectors, top) for vectors in stack]
         runs = [lambda block=block: self._block(block, frame, registers) for block in self.program.blocks]
-        change, own, callee, registers = lax.switch(_row(blocks, top), runs)
-        for (block, vectors), at in ((own, top), (callee, depth)):
+        change, own, callee, vectors = lax.switch(_row(blocks, top), runs)
+        rows, registers = self._apart(vectors)
+        for block, row, at in zip((own, callee), rows, (top, depth), strict=True):
             blocks = _with_row(blocks, block, at)
-            stack = [_with_row(frames, vector, at) for frames, vector in zip(stack, vectors, strict=True)]
+            stack = [_with_row(frames, vector, at) for frames, vector in zip(stack, row, strict=True)]
         return stack, blocks, depth + change, registers
 
     def _block(self, block: Block, frame: Sequence[Any], registers: list[Any]) -> Any:
-        """How many frames there are more, the frame in the place of this one, the one above it, and the registers."""
+        """How many frames there are more, the block in the place of this one, the one above it, and one vector a dtype with
+        the frames of both and the registers: a branch in a kernel has a buffer for each tensor that it gives."""
         values = dict(self.program.constants)
         values |= zip(block.parameters, self._unpacked(self.frames[block], frame, self.frame_widths), strict=True)
         packing = self.results[block.number]
@@ -97,24 +100,43 @@ class _Machine:
             case Return(results):
                 packing = Packing([atom.aval for atom in results])
                 made = self._padded(packing, _read(values, results), self.result_widths)
-                return jnp.int32(-1), nothing, nothing, made
+                return self._action(-1, nothing, nothing, made)
             case Go(block, given):
                 own = self._frame(block, _read(values, [given.get(var, var) for var in block.parameters]))
-                return jnp.int32(0), own, nothing, registers
+                return self._action(0, own, nothing, registers)
             case Call(target, args, block):
                 callee = self._frame(target.entry, _read(values, args))
                 if block is None:
-                    return jnp.int32(0), callee, nothing, registers
-                return jnp.int32(1), self._frame(block, _read(values, block.parameters)), callee, registers
+                    return self._action(0, callee, nothing, registers)
+                return self._action(1, self._frame(block, _read(values, block.parameters)), callee, registers)
             case Branch(index, pieces):
                 (position,) = _read(values, [index])
                 choices = [lambda piece=piece: self._piece(piece, values, registers) for piece in pieces]
                 return lax.switch(position.astype(jnp.int32), choices)
 
-    def _frame(self, block: Block | None, values: Sequence[Any]) -> tuple[Any, list[Any]]:
+    def _action(self, change: int, own: _Frame, callee: _Frame, registers: Sequence[Any]) -> Any:
+        vectors: dict[Any, list[Any]] = {}
+        for frame in (own[1], callee[1]):
+            for dtype, vector in zip(self.frame_widths, frame, strict=True):
+                vectors.setdefault(dtype, []).append(vector)
+        for dtype, vector in zip(self.result_widths, registers, strict=True):
+            vectors.setdefault(dtype, []).append(vector)
+        numbers = [jnp.int32(number) for number in (change, own[0], callee[0])]
+        return *numbers, [jnp.concatenate(parts) for parts in vectors.values()]
+
+    def _apart(self, vectors: Sequence[Any]) -> tuple[list[list[Any]], list[Any]]:
+        """The frames of both and the registers again."""
+        of = dict(zip(dict.fromkeys([*self.frame_widths, *self.result_widths]), vectors, strict=True))
+        rows = [
+            [of[dtype][which * width : (which + 1) * width] for dtype, width in self.frame_widths.items()]
+            for which in range(2)
+        ]
+        return rows, [of[dtype][2 * self.frame_widths.get(dtype, 0) :] for dtype in self.result_widths]
+
+    def _frame(self, block: Block | None, values: Sequence[Any]) -> _Frame:
         if block is None:
-            return jnp.int32(0), [jnp.zeros(width, dtype) for dtype, width in self.frame_widths.items()]
-        return jnp.int32(block.number), self._padded(self.frames[block], values, self.frame_widths)
+            return 0, [jnp.zeros(width, dtype) for dtype, width in self.frame_widths.items()]
+        return block.number, self._padded(self.frames[block], values, self.frame_widths)
 
     def _padded(self, packing: Packing, values: Sequence[Any], widths: dict[Any, int]) -> list[Any]:
         packed = dict(zip(packing.dtypes, packing.pack(values), strict=True))

@@ -21,7 +21,7 @@ from nimble_mlir.errors import CaptureError
 
 from ..places import place_of
 from ..tracing import current
-from .adt import Adt, Part
+from .adt import Adt, Part, is_value
 from .layout import Batch
 from .levels import by_levels, calls_of
 from .stack import by_stack, under_way
@@ -95,7 +95,7 @@ def recursive(fn: Callable[..., Any] | None = None, *, max_depth: int = 10_000_0
 
 def _is_captured(fn: Callable[..., Any], args: Sequence[Any]) -> bool:
     """Whether what is known of the arguments depends on the run."""
-    values = jax.tree_util.tree_leaves(args, is_leaf=lambda leaf: isinstance(leaf, Adt))
+    values = jax.tree_util.tree_leaves(args, is_leaf=is_value)
     trees = [value for value in values if isinstance(value, Adt)]
     if any(isinstance(tree.constructor, Part) for tree in trees):
         raise NotStructuralError(f"{place_of(fn)}: another recursive function is called on a part")
@@ -112,24 +112,31 @@ def _is_captured(fn: Callable[..., Any], args: Sequence[Any]) -> bool:
 
 def _of_one(fn: Callable[..., Any], call: Any, args: Sequence[Any], max_depth: int) -> Any:
     first = args[0]
-    if isinstance(first, Adt) and first.constructor is None:
-        try:
-            results = by_levels(fn, call, type(first), first.__dict__["layout"], args[1:])
-        except NotStructuralError as reason:
-            _log.debug("nm.recursive runs on a stack: %s", reason)
-        else:
+    if isinstance(first, Adt):
+        results = _by_levels(fn, call, type(first), first.__dict__["layout"], args[1:])
+        if results is not None:
             return jax.tree_util.tree_map(lambda rows: rows[0], results)
     return by_stack(fn, call, args, max_depth)
+
+
+def _by_levels(fn: Callable[..., Any], call: Any, type_: Any, layout: Any, args: Sequence[Any]) -> Any:
+    """The results of all roots; None where the recursion has to go by a stack."""
+    try:
+        if any(isinstance(leaf, Adt) for leaf in jax.tree_util.tree_leaves(args, is_leaf=is_value)):
+            raise NotStructuralError(f"{place_of(fn)}: several trees at once")
+        return by_levels(fn, call, type_, layout, args)
+    except NotStructuralError as reason:
+        _log.debug("nm.recursive runs on a stack: %s", reason)
+        return None
 
 
 def _of_batch(fn: Callable[..., Any], call: Any, batch: Batch, args: Any, max_depth: int) -> Any:
     if batch.layout is None:
         results = [_eager(fn, call, (value, *args)) for value in batch]
         return jax.tree_util.tree_map(lambda *rows: jnp.stack(rows), *results)
-    try:
-        return by_levels(fn, call, batch.type, batch.layout, args)
-    except NotStructuralError as reason:
-        _log.debug("nm.recursive runs on a stack: %s", reason)
+    results = _by_levels(fn, call, batch.type, batch.layout, args)
+    if results is not None:
+        return results
     roots, *rest = batch.layout
 
     def of_root(root: Any) -> Any:

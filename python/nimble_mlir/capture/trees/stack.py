@@ -18,7 +18,7 @@ from nimble_mlir.errors import CaptureError
 
 from ..bodies import Body, as_arrays, trace_body, type_text
 from ..places import place_of
-from .adt import Adt
+from .adt import Adt, is_value
 from .layout import Layout
 from .machine import run
 from ..probing import NoResultYet, probing
@@ -60,11 +60,7 @@ def _entered(arg: Any) -> Any:
         layout = Layout(type(value), value.__dict__["layout"])
         return reference(Forest(layout), layout.roots[0])
 
-    return jax.tree_util.tree_map(root, arg, is_leaf=_is_value)
-
-
-def _is_value(leaf: Any) -> bool:
-    return isinstance(leaf, Adt)
+    return jax.tree_util.tree_map(root, arg, is_leaf=is_value)
 
 
 class _Function:
@@ -118,7 +114,7 @@ class Functions:
 
     def found(self, fn: Callable[..., Any], call: Any, args: Sequence[Any]) -> tuple[_Function, list[Any]]:
         """The function for arguments like these, and the flat arguments."""
-        values, tree = jax.tree_util.tree_flatten(tuple(args), is_leaf=_is_value)
+        values, tree = jax.tree_util.tree_flatten(tuple(args), is_leaf=is_value)
         forests = [_forest_of(fn, value) if isinstance(value, Adt) else None for value in values]
         leaves = as_arrays(
             [value if forest is None else value.constructor.node for value, forest in zip(values, forests, strict=True)]
