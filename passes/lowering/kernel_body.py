@@ -49,6 +49,7 @@ _LARGEST_SCRATCH = 1 << 16
 # take about as long. An element of any other op is as much work as so many products.
 MOST_WORK = 1 << 22
 _ELEMENT = 16
+_ALIGNED = 16  # where a buffer may begin within another one, in elements: a whole vector
 # A sum of more products of sizes is not worth its evaluation.
 _MOST_TERMS = 24
 
@@ -57,11 +58,17 @@ class KernelBody:
     """Emits the body of one kernel.
 
     `inputs` are the tensors from outside that it reads, `scratch` the buffers that it needs besides. In the first run both
-    are found; in the second, `bind` has given each its value in the kernel.
+    are found; in the second, `bind` has given each its value in the kernel. With `few_buffers`, scratch buffers of known
+    size lie in one, one for each type of elements.
     """
 
-    def __init__(self, ctx: LoweringContext, rules: dict[str, Callable[[KernelBody, Any], Any]]) -> None:
+    def __init__(
+        self, ctx: LoweringContext, rules: dict[str, Callable[[KernelBody, Any], Any]], few_buffers: bool = False
+    ) -> None:
         self.ctx = ctx
+        self._few_buffers = few_buffers
+        self._shared: dict[ir.Type, Buffer] = {}  # by type, the scratch buffers that others lie in
+        self._made: list[Buffer] = []  # all scratch buffers, in order
         self.inputs: dict[ir.Value, Buffer] = {}
         self.scratch: list[Buffer] = []
         self.owned: list[Buffer] = []  # the kernel's other outputs
@@ -137,22 +144,38 @@ class KernelBody:
 
     # Buffers
 
-    def new_buffer(self, dims: Dims, element: ir.Type) -> Buffer:
-        """A scratch buffer, without dimensions of size 1 behind the row."""
+    def new_buffer(self, dims: Dims, element: ir.Type, may_share: bool = False) -> Buffer:
+        """A scratch buffer; with `may_share`, one that may lie in another."""
         if self._bound:
-            buffer = self.scratch[self._used_scratch]
+            buffer = self._made[self._used_scratch]
         else:
             size = product(dims)
             if size.is_constant and size.constant_value > _LARGEST_SCRATCH:
                 raise NotInKernelError(f"a tensor of {size} elements to be held")
-            buffer = Buffer(dims, element, self._placeholder(dims, element))
-            self.scratch.append(buffer)
+            if may_share and self._few_buffers and size.is_constant:
+                buffer = self._in_shared(dims, element, size)
+            else:
+                buffer = Buffer(dims, element, self._placeholder(dims, element))
+                self.scratch.append(buffer)
+            self._made.append(buffer)
         self._used_scratch += 1
         return buffer
 
+    def _in_shared(self, dims: Dims, element: ir.Type, size: DimExpr) -> Buffer:
+        stored = stored_type(element)
+        shared = self._shared.get(stored)
+        if shared is None:
+            # How large it will be, nobody knows in the first run, whose ops are erased.
+            room = (DimExpr.constant(0),)
+            shared = self._shared[stored] = Buffer(room, stored, self._placeholder(room, stored))
+            self.scratch.append(shared)
+        offset = shared.dims[0].constant_value
+        shared.dims = (DimExpr.constant(offset + -(-size.constant_value // _ALIGNED) * _ALIGNED),)
+        return Buffer(dims, element, within=shared, offset=offset)
+
     def held(self, elements: Elements) -> Elements:
         """The same tensor, computed once and stored."""
-        buffer = self.new_buffer(elements.dims, elements.element)
+        buffer = self.new_buffer(elements.dims, elements.element, may_share=True)
         self.fill(buffer, elements)
         return of_buffer(buffer)
 

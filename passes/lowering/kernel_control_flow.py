@@ -133,7 +133,7 @@ def inner_if(body: KernelBody, op: Any) -> None:
     nothing but the same."""
     ranked = [isinstance(result.type, ir.RankedTensorType) and bool(dims_of(result.type)) for result in op.results]
     carries = [
-        _handed_on(body, result) or body.new_buffer(body.ctx.dims(result), element_type_of(result))
+        _handed_on(body, result) or body.new_buffer(body.ctx.dims(result), element_type_of(result), may_share=True)
         if is_tensor
         else None
         for result, is_tensor in zip(op.results, ranked, strict=True)

@@ -21,7 +21,7 @@ from nimble_mlir.errors import CaptureError
 from ..bodies import type_text
 from ..checks import ensure
 from ..loops import while_loop
-from .packing import Packing
+from .packing import Packing, widest
 from .program import Block, Branch, Call, Go, Piece, Program, Return, Target
 
 __all__ = ["run"]
@@ -45,8 +45,8 @@ class _Machine:
         self.frames = {block: Packing([var.aval for var in block.parameters]) for block in program.blocks}
         self.results = [Packing([var.aval for var in block.results]) for block in program.blocks]
         self.own_results = Packing(target.result_specs)
-        self.frame_widths = _widths(self.frames.values())
-        self.result_widths = _widths([*self.results, self.own_results])
+        self.frame_widths = widest(self.frames.values())
+        self.result_widths = widest([*self.results, self.own_results])
 
     def run(self, args: Sequence[Any]) -> list[Any]:
         entry = self.target.entry
@@ -150,14 +150,6 @@ class _Machine:
     def _unpacked(self, packing: Packing, vectors: Sequence[Any], widths: dict[Any, int]) -> list[Any]:
         of = dict(zip(widths, vectors, strict=True))
         return packing.unpack([of[dtype][:width] for dtype, width in zip(packing.dtypes, packing.widths, strict=True)])
-
-
-def _widths(packings: Any) -> dict[Any, int]:
-    widths: dict[Any, int] = {}
-    for packing in packings:
-        for dtype, width in zip(packing.dtypes, packing.widths, strict=True):
-            widths[dtype] = max(widths.get(dtype, 0), width)
-    return widths
 
 
 def _check(block: Block, target: Target) -> None:
