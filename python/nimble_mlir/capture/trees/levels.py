@@ -188,7 +188,9 @@ class _Recursion:
         where = f"{place_of(self.fn)}: the call on field '{name}' of {one}"
         found, wanted = ([type_text(leaf) for leaf in as_arrays(group)] for group in (leaves, self.args))
         if tree != self.args_tree or found != wanted:
-            raise CaptureError(f"{where} has the arguments {', '.join(found)}, but {', '.join(wanted)} are expected")
+            raise NotStructuralError(
+                f"{where} has the arguments {', '.join(found)}, but {', '.join(wanted)} are expected"
+            )
 
 
 def _part(type_: Any, field: str) -> Any:

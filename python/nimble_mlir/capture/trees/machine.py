@@ -22,7 +22,7 @@ from ..bodies import type_text
 from ..checks import ensure
 from ..loops import while_loop
 from .packing import Packing, widest
-from .program import Block, Branch, Call, Go, Piece, Program, Return, Target
+from .program import Block, Branch, Call, Go, Piece, Program, Return, Target, enter_p
 
 __all__ = ["run"]
 
@@ -34,7 +34,10 @@ _State = tuple[Any, Any, Any, Any]  # vectors of each frame, its block, how many
 
 def run(program: Program, target: Target, args: Sequence[Any], max_depth: int) -> list[Any]:
     """The results of a call of `target`, flat; a ShapeError of the run where calls nest deeper than `max_depth`."""
-    return _Machine(program, target, max_depth).run(args)
+    constants = list(program.constants)
+    entered = enter_p.bind(*args, *program.constants.values())
+    program.constants = dict(zip(constants, entered[len(args) :], strict=True))
+    return _Machine(program, target, max_depth).run(entered[: len(args)])
 
 
 class _Machine:
@@ -176,7 +179,9 @@ def _computed(piece: Piece, values: dict[Any, Any]) -> dict[Any, Any]:
 
 
 def _read(values: dict[Any, Any], atoms: Sequence[Any]) -> list[Any]:
-    return [jnp.asarray(atom.val, atom.aval.dtype) if isinstance(atom, jex_core.Literal) else values[atom] for atom in atoms]
+    return [
+        jnp.asarray(atom.val, atom.aval.dtype) if isinstance(atom, jex_core.Literal) else values[atom] for atom in atoms
+    ]
 
 
 def _with_more_rows(array: Any) -> Any:

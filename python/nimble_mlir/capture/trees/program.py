@@ -20,13 +20,13 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend import core as jex_core
 from jax.extend.core import Primitive
-from jax.interpreters import ad, batching
+from jax.interpreters import ad, batching, mlir
 
 from nimble_mlir.errors import CaptureError
 
 from ..bodies import refuse
 
-__all__ = ["Block", "Branch", "Call", "End", "Go", "Piece", "Program", "Return", "Target", "call_p"]
+__all__ = ["Block", "Branch", "Call", "End", "Go", "Piece", "Program", "Return", "Target", "call_p", "enter_p"]
 
 Var = Any  # jax.extend.core.Var
 Atom = Any  # a variable, or a literal
@@ -44,7 +44,24 @@ def _abstract_eval(*args: Any, target: Target) -> Any:
 
 ad.primitive_jvps[call_p] = refuse(_ADVICE.format("differentiated"))
 batching.primitive_batchers[call_p] = refuse(
-    _ADVICE.format("batched by vmap: give the function a batch of values, or call it in a loop")
+    _ADVICE.format("batched by vmap: call the function in a loop, or give it a batch of values (Tree.batch)")
+)
+
+
+# What a machine computes with goes through this, which says what cannot be done with all of it.
+enter_p = Primitive("nimble_enter_recursion")
+enter_p.multiple_results = True
+
+
+@enter_p.def_abstract_eval
+def _abstract_eval_of_entry(*values: Any) -> Any:
+    return list(values)
+
+
+mlir.register_lowering(enter_p, lambda ctx, *values: values)
+ad.primitive_jvps[enter_p] = refuse(_ADVICE.format("differentiated"))
+batching.primitive_batchers[enter_p] = refuse(
+    _ADVICE.format("batched by vmap: use jax.lax.map or a loop, or give the function a batch of values (Tree.batch)")
 )
 
 
@@ -309,7 +326,9 @@ def _inlined(equation: Any) -> Any:
         inner = equation.params.get(name)
         if inner is not None and len(getattr(inner, "jaxpr", inner).invars) == len(equation.invars):
             return inner
-    raise CaptureError(f"a recursive call within '{equation.primitive}' cannot be compiled; call the function outside of it")
+    raise CaptureError(
+        f"a recursive call within '{equation.primitive}' cannot be compiled; call the function outside of it"
+    )
 
 
 def _look_up(renamed: Mapping[Var, Atom], atom: Atom) -> Atom:

@@ -28,7 +28,10 @@ class Forest:
     def __init__(self, layout: Layout) -> None:
         self.type = layout.type
         constructors = self.type.constructors
-        self._packings = [Packing([_NUMBER, *(_NUMBER if field.spec is None else field.spec for field in one.fields)]) for one in constructors]
+        self._packings = [
+            Packing([_NUMBER, *(_NUMBER if field.spec is None else field.spec for field in one.fields)])
+            for one in constructors
+        ]
         widths = widest(self._packings)
         size = sum(rows.shape[0] for rows in layout.rows)  # one too many for each constructor
         number, row = _places(layout, size)

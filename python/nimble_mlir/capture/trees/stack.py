@@ -91,9 +91,7 @@ class _Function:
         """Traces the function and compares its results with what the probe found."""
         whole = jax.tree_util.tree_structure(0)
         body = trace_body(self.flat, [whole] * len(self.specs), self.specs)
-        found, wanted = (
-            [type_text(leaf) for leaf in leaves] for leaves in (body.results, self.target.result_specs)
-        )
+        found, wanted = ([type_text(leaf) for leaf in leaves] for leaves in (body.results, self.target.result_specs))
         if body.tree != self.tree or found != wanted:
             raise CaptureError(
                 f"{place_of(self.fn)}: the results must have one structure and shape: one branch gives {self.tree} of "
