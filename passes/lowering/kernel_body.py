@@ -10,6 +10,7 @@ time, into nothing, tells which inputs and scratch buffers it needs.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -49,6 +50,10 @@ _LARGEST_SCRATCH = 1 << 16
 # take about as long. An element of any other op is as much work as so many products.
 MOST_WORK = 1 << 22
 _ELEMENT = 16
+# One-shot bufferization follows a tensor through both ends of each loop that hands it on: twice the time with each loop. So
+# few loops write to one buffer of others, and small tensors in it are written without one.
+_MOST_LOOPS = 8
+_UNROLLED = 4
 _ALIGNED = 16  # where a buffer may begin within another one, in elements: a whole vector
 # A sum of more products of sizes is not worth its evaluation.
 _MOST_TERMS = 24
@@ -67,7 +72,8 @@ class KernelBody:
     ) -> None:
         self.ctx = ctx
         self._few_buffers = few_buffers
-        self._shared: dict[ir.Type, Buffer] = {}  # by type, the scratch buffers that others lie in
+        # By type, the scratch buffer that others lie in, and how many of those are written by loops.
+        self._shared: dict[ir.Type, tuple[Buffer, int]] = {}
         self._made: list[Buffer] = []  # all scratch buffers, in order
         self.inputs: dict[ir.Value, Buffer] = {}
         self.scratch: list[Buffer] = []
@@ -163,12 +169,14 @@ class KernelBody:
 
     def _in_shared(self, dims: Dims, element: ir.Type, size: DimExpr) -> Buffer:
         stored = stored_type(element)
-        shared = self._shared.get(stored)
-        if shared is None:
+        shared, loops = self._shared.get(stored, (None, 0))
+        loops += size.constant_value > _UNROLLED
+        if shared is None or loops > _MOST_LOOPS:
             # How large it will be, nobody knows in the first run, whose ops are erased.
             room = (DimExpr.constant(0),)
-            shared = self._shared[stored] = Buffer(room, stored, self._placeholder(room, stored))
+            shared, loops = Buffer(room, stored, self._placeholder(room, stored)), 1
             self.scratch.append(shared)
+        self._shared[stored] = shared, loops
         offset = shared.dims[0].constant_value
         shared.dims = (DimExpr.constant(offset + -(-size.constant_value // _ALIGNED) * _ALIGNED),)
         return Buffer(dims, element, within=shared, offset=offset)
@@ -194,8 +202,13 @@ class KernelBody:
             buffer.value = target  # what `elements` reads of it stands where it is about to write
             return write(elements.at(indices, lanes), target, place(indices), lanes, buffer)
 
-        self.charge(product(dims), _ELEMENT * max(1, elements.cost))
+        size = product(dims)
+        self.charge(size, _ELEMENT * max(1, elements.cost))
         assert buffer.value is not None
+        if buffer.within is not None and size.is_constant and size.constant_value <= _UNROLLED:
+            for indices in itertools.product(*(range(dim.constant_value) for dim in dims)):
+                buffer.value = store([constant_index(index) for index in indices], buffer.value, 1)
+            return
         buffer.value = self.over(dims, [buffer.value], lambda i, c, n: [store(i, c[0], n)], lanes)[0]
 
     def charge(self, elements: DimExpr, weight: int = 1) -> None:

@@ -23,10 +23,10 @@ from ..bodies import as_arrays, type_text
 from ..data_sizes.define import define_size
 from ..data_sizes.slices import sliced, updated
 from ..places import place_of
+from ..probing import NoResultYet
 from .adt import Constructor, Part
 from .layout import Layout
 from .packing import Packing
-from ..probing import NoResultYet
 from .structure import NotStructuralError, check_calls, marked
 
 __all__ = ["by_levels", "calls_of"]

@@ -179,9 +179,11 @@ def _computed(piece: Piece, values: dict[Any, Any]) -> dict[Any, Any]:
 
 
 def _read(values: dict[Any, Any], atoms: Sequence[Any]) -> list[Any]:
-    return [
-        jnp.asarray(atom.val, atom.aval.dtype) if isinstance(atom, jex_core.Literal) else values[atom] for atom in atoms
-    ]
+    return [_literal(atom) if isinstance(atom, jex_core.Literal) else values[atom] for atom in atoms]
+
+
+def _literal(atom: Any) -> Any:
+    return jnp.asarray(atom.val, atom.aval.dtype)
 
 
 def _with_more_rows(array: Any) -> Any:

@@ -104,8 +104,8 @@ def _is_captured(fn: Callable[..., Any], args: Sequence[Any]) -> bool:
     traced = any(isinstance(value, jax.core.Tracer) for value in values)
     if traced and not trees and current() is None:
         raise CaptureError(
-            f"nm.recursive '{fn.__name__}' is called with values that jax traces, as in lax.cond or jax.jit; choose by nm.cond, "
-            "nm.switch or nm.match, or compile it with nm.compile"
+            f"nm.recursive '{fn.__name__}' is called with values that jax traces, as in lax.cond or jax.jit; choose by "
+            "nm.cond, nm.switch or nm.match, or compile it with nm.compile"
         )
     return traced and not trees
 
@@ -130,7 +130,7 @@ def _by_levels(fn: Callable[..., Any], call: Any, type_: Any, layout: Any, args:
         return None
 
 
-def _of_batch(fn: Callable[..., Any], call: Any, batch: Batch, args: Any, max_depth: int) -> Any:
+def _of_batch(fn: Callable[..., Any], call: Any, batch: Any, args: Any, max_depth: int) -> Any:
     if batch.layout is None:
         results = [_eager(fn, call, (value, *args)) for value in batch]
         return jax.tree_util.tree_map(lambda *rows: jnp.stack(rows), *results)

@@ -22,8 +22,8 @@ _NUMBER = jax.ShapeDtypeStruct((), np.dtype(np.int32))
 
 
 class Forest:
-    """The arrays of a layout (layout.py) as one table a dtype: a row a node, with the fields of the node side by side, behind
-    the number of its constructor. A kernel takes few tensors, whatever the constructors and their fields."""
+    """The arrays of a layout (layout.py) as one table a dtype: a row a node, with the fields of the node side by side,
+    behind the number of its constructor. A kernel takes few tensors, whatever the constructors and their fields."""
 
     def __init__(self, layout: Layout) -> None:
         self.type = layout.type

@@ -18,10 +18,10 @@ from nimble_mlir.errors import CaptureError
 
 from ..bodies import Body, as_arrays, trace_body, type_text
 from ..places import place_of
+from ..probing import NoResultYet, probing
 from .adt import Adt, is_value
 from .layout import Layout
 from .machine import run
-from ..probing import NoResultYet, probing
 from .program import Program, Target, call_p
 from .references import Forest, Reference, reference
 
@@ -177,6 +177,6 @@ def _forest_of(fn: Callable[..., Any], value: Any) -> Forest:
     if isinstance(value.constructor, Reference):
         return value.constructor.forest
     raise CaptureError(
-        f"{place_of(fn)}: a call on a {type(value).__name__} that the compiled function makes itself; compiled recursion goes to "
-        "the values that are arguments, and their parts"
+        f"{place_of(fn)}: a call on a {type(value).__name__} that the compiled function makes itself; compiled recursion "
+        "goes to the values that are arguments, and their parts"
     )
