@@ -1,0 +1,66 @@
+"""`cond` and `switch` of `nm.batch`: each branch runs for the examples that take it, and for no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+from jax.extend.core import primitives
+
+from .interpret import Batch, Varying, flags_of, interpret, rule, spread_all, values_of, vmapped
+from .rows import blank, positions_of, put, take
+from .uniformity import varying
+
+
+@rule(primitives.cond_p)
+def _cond(eqn: Any, args: list[Any], batch: Batch, used: list[bool]) -> list[Any]:
+    if eqn.params.get("branches_platforms") is not None:  # a choice by platform, which lowering makes
+        return vmapped(eqn, args, batch)
+    index, *operands = args
+    run = _divided if isinstance(index, Varying) else _together
+    return run(eqn, index, operands, batch)
+
+
+def _together(eqn: Any, index: Any, operands: list[Any], batch: Batch) -> list[Any]:
+    """All examples take one branch."""
+    flags = flags_of(operands)
+    branches = eqn.params["branches"]
+    results = [
+        any(alternatives)
+        for alternatives in zip(*(varying(branch.jaxpr, flags) for branch in branches), strict=True)
+    ]
+
+    def call(branch: Any) -> Callable[..., Any]:
+        def run(*values: Any) -> Any:
+            given = [Varying(value) if flag else value for value, flag in zip(values, flags, strict=True)]
+            made = interpret(branch, given, batch.part(batch.size))
+            return [
+                spread_all([value], batch.size)[0] if flag else value
+                for value, flag in zip(made, results, strict=True)
+            ]
+
+        return run
+
+    made = lax.switch(index, [call(branch) for branch in branches], *values_of(operands))
+    return [Varying(value) if flag else value for value, flag in zip(made, results, strict=True)]
+
+
+def _divided(eqn: Any, index: Varying, operands: list[Any], batch: Batch) -> list[Any]:
+    """The examples are divided by the branch that they take, and their results put where they stood."""
+    flags = flags_of(operands)
+    branches = eqn.params["branches"]
+    made = [blank(variable.aval, batch.size) for variable in eqn.outvars]
+    for number, branch in enumerate(branches):
+        mask = index.value == number
+
+        def some(made: list[Any], mask: Any = mask, branch: Any = branch) -> list[Any]:
+            positions = positions_of(mask)
+            taken = iter(take([arg.value for arg in operands if isinstance(arg, Varying)], positions))
+            given = [Varying(next(taken)) if flag else arg for arg, flag in zip(operands, flags, strict=True)]
+            size = positions.shape[0]
+            return put(made, positions, spread_all(interpret(branch, given, batch.part(size)), size))
+
+        made = lax.cond(jnp.any(mask), some, lambda made: made, made)
+    return [Varying(value) for value in made]
