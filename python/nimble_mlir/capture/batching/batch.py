@@ -69,7 +69,7 @@ def batch(fn: Callable[..., Any], in_axes: Any = 0) -> Callable[..., Any]:
 
 @dataclass(frozen=True)
 class _Given:
-    """The arguments as one flat list: `values`, of which the flagged ones have the batch, of `size`, along their first axis."""
+    """The arguments as a flat list: `values`, of which the flagged ones have the batch, of `size`, along their first axis."""
 
     tree: Any
     values: list[Any]
@@ -98,7 +98,9 @@ def _given(fn: Callable[..., Any], in_axes: Any, args: tuple[Any, ...], kwargs: 
         values.append(jnp.moveaxis(value, axis, 0) if axis % value.ndim else value)
         sizes.append((label, axis, value.shape[axis]))
     if not sizes:
-        raise CaptureError(f"{where}: no argument is batched; in_axes must be an axis, not None, for at least one array")
+        raise CaptureError(
+            f"{where}: no argument is batched; in_axes must be an axis, not None, for at least one array"
+        )
     size = _size(where, sizes)
     values = [
         with_shape(value, (size, *value.shape[1:])) if flag and is_symbolic(size) else value
@@ -114,7 +116,9 @@ def _axes(where: str, names: Sequence[str], in_axes: Any, args: tuple[Any, ...])
     if not isinstance(in_axes, tuple):
         in_axes = (in_axes,) * len(args)
     if len(in_axes) != len(args):
-        raise CaptureError(f"{where}: in_axes has {len(in_axes)} entries, but there are {len(args)} positional arguments")
+        raise CaptureError(
+            f"{where}: in_axes has {len(in_axes)} entries, but there are {len(args)} positional arguments"
+        )
     found: list[int | None] = []
     for name, axes, arg in zip(names, in_axes, args, strict=True):
         try:

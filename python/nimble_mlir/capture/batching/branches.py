@@ -28,8 +28,7 @@ def _together(eqn: Any, index: Any, operands: list[Any], batch: Batch) -> list[A
     flags = flags_of(operands)
     branches = eqn.params["branches"]
     results = [
-        any(alternatives)
-        for alternatives in zip(*(varying(branch.jaxpr, flags) for branch in branches), strict=True)
+        any(alternatives) for alternatives in zip(*(varying(branch.jaxpr, flags) for branch in branches), strict=True)
     ]
 
     def call(branch: Any) -> Callable[..., Any]:
@@ -37,8 +36,7 @@ def _together(eqn: Any, index: Any, operands: list[Any], batch: Batch) -> list[A
             given = [Varying(value) if flag else value for value, flag in zip(values, flags, strict=True)]
             made = interpret(branch, given, batch.part(batch.size))
             return [
-                spread_all([value], batch.size)[0] if flag else value
-                for value, flag in zip(made, results, strict=True)
+                spread_all([value], batch.size)[0] if flag else value for value, flag in zip(made, results, strict=True)
             ]
 
         return run

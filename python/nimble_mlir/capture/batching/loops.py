@@ -26,9 +26,7 @@ def _wrapped(values: Sequence[Any], flags: Sequence[bool]) -> list[Any]:
 
 def _unwrapped(values: Sequence[Any], flags: Sequence[bool], size: Any) -> list[Any]:
     """The arrays of the values, with a batch where the flags say so."""
-    return [
-        spread_all([value], size)[0] if flag else value for value, flag in zip(values, flags, strict=True)
-    ]
+    return [spread_all([value], size)[0] if flag else value for value, flag in zip(values, flags, strict=True)]
 
 
 @rule(primitives.while_p)
@@ -104,7 +102,14 @@ class _Divided:
         return spread_all(interpret(self.cond, [*ahead, *carry], batch), batch.size)[0]
 
     def _until_one_is_done(
-        self, still: list[Any], rows: Any, along: list[Any], moving: list[Any], goes_on: Any, results: list[Any], batch: Batch
+        self,
+        still: list[Any],
+        rows: Any,
+        along: list[Any],
+        moving: list[Any],
+        goes_on: Any,
+        results: list[Any],
+        batch: Batch,
     ) -> Any:
         inside = batch.part(rows.shape[0])
 
@@ -117,9 +122,7 @@ class _Divided:
 
         moving, goes_on = lax.while_loop(lambda state: jnp.all(state[1]), step, (moving, goes_on))
         values = dict(zip(self.moving, moving, strict=True))
-        done = [
-            values[index] if self.flags[index] else spread(values[index], inside.size) for index in self.written
-        ]
+        done = [values[index] if self.flags[index] else spread(values[index], inside.size) for index in self.written]
         results = put(results, rows, done)
         left = positions_of(goes_on)
         varies = [self.flags[index] for index in self.moving]
