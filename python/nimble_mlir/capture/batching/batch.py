@@ -69,7 +69,7 @@ def batch(fn: Callable[..., Any], in_axes: Any = 0) -> Callable[..., Any]:
 
 @dataclass(frozen=True)
 class _Given:
-    """The arguments as a flat list: `values`, of which the flagged ones have the batch, of `size`, along their first axis."""
+    """The arguments, flat: `values`, of which the flagged ones have the batch, of `size`, along their first axis."""
 
     tree: Any
     values: list[Any]

@@ -1,4 +1,8 @@
-"""`cond` and `switch` of `nm.batch`: each branch runs for the examples that take it, and for no other."""
+"""`cond` and `switch` of `nm.batch`: each branch runs for the examples that take it, and for no other.
+
+Branches that only compute elements from elements cost less than the rows that would have to be moved: all run for all
+examples, as with `jax.vmap`, and a loop around them stays one that a kernel can run.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +15,19 @@ from jax.extend.core import primitives
 
 from .interpret import Batch, Varying, flags_of, interpret, rule, spread_all, values_of, vmapped
 from .rows import blank, positions_of, put, take
-from .uniformity import varying
+from .uniformity import by_platform, is_elementwise, varying
 
 
 @rule(primitives.cond_p)
 def _cond(eqn: Any, args: list[Any], batch: Batch, used: list[bool]) -> list[Any]:
-    if eqn.params.get("branches_platforms") is not None:  # a choice by platform, which lowering makes
-        return vmapped(eqn, args, batch)
     index, *operands = args
-    run = _divided if isinstance(index, Varying) else _together
-    return run(eqn, index, operands, batch)
+    if by_platform(eqn):
+        return vmapped(eqn, args, batch)
+    if not isinstance(index, Varying):
+        return _together(eqn, index, operands, batch)
+    if all(is_elementwise(branch.jaxpr) for branch in eqn.params["branches"]):
+        return vmapped(eqn, args, batch)
+    return _divided(eqn, index, operands, batch)
 
 
 def _together(eqn: Any, index: Any, operands: list[Any], batch: Batch) -> list[Any]:

@@ -122,7 +122,8 @@ def vmapped(eqn: Any, args: Sequence[Any], batch: Batch) -> list[Any]:
 def _bind(eqn: Any, args: Sequence[Any]) -> list[Any]:
     """The results of an equation, with its place and the configuration that it was traced under."""
     values = {atom: arg for atom, arg in zip(eqn.invars, args, strict=True) if not isinstance(atom, jex_core.Literal)}
-    alone = jex_core.Jaxpr((), list(values), eqn.outvars, [eqn], eqn.effects)
+    info = jex_core.DebugInfo("nm.batch", eqn.primitive.name, None, None)
+    alone = jex_core.Jaxpr((), list(values), eqn.outvars, [eqn], eqn.effects, info)
     return jex_core.jaxpr_as_fun(jex_core.ClosedJaxpr(alone, ()))(*values.values())
 
 

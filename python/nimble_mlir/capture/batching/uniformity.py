@@ -12,13 +12,29 @@ from typing import Any
 from jax.extend import core as jex_core
 from jax.extend.core import primitives
 
-__all__ = ["defines_sizes", "diverges", "inlined", "loop_carries", "scan_carries", "varying"]
+__all__ = [
+    "by_platform",
+    "defines_sizes",
+    "diverges",
+    "inlined",
+    "is_elementwise",
+    "loop_carries",
+    "scan_carries",
+    "varying",
+]
 
 Flags = list[bool]
 
 # Calls whose rules for derivatives are kept, by `jax.vmap`, where nothing within them can diverge.
 _WITH_RULES = frozenset({primitives.custom_jvp_call_p, primitives.custom_vjp_call_p, primitives.remat_p})
 _CALLS = frozenset({primitives.jit_p, primitives.closed_call_p, *_WITH_RULES})
+# What costs about as much as moving the rows that it reads or writes.
+_ELEMENTWISE = frozenset(
+    "abs add add_any and broadcast_in_dim ceil clamp complex concatenate conj convert_element_type copy copy_p cos div eq "
+    "erf exp exp2 expand_dims expm1 floor ge gt imag integer_pow iota is_finite le log log1p logistic lt max min mul ne neg "
+    "nextafter not or pad population_count pow real rem reshape rev round rsqrt select_n shift_left shift_right_arithmetic "
+    "shift_right_logical sign sin slice split sqrt square squeeze stop_gradient sub tan tanh transpose xor".split()
+)
 # The parameter of a call that is what it calls.
 _CALLED = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 
@@ -36,6 +52,21 @@ def diverges(jaxpr: Any) -> bool:
         or any(diverges(inner) for inner in jex_core.jaxprs_in_params(eqn.params))
         for eqn in jaxpr.eqns
     )
+
+
+def is_elementwise(jaxpr: Any) -> bool:
+    """Whether a jaxpr computes elements from elements and moves them, and nothing else."""
+    return all(
+        all(is_elementwise(inner) for inner in jex_core.jaxprs_in_params(eqn.params))
+        if eqn.primitive in _CALLS or eqn.primitive is primitives.cond_p
+        else eqn.primitive.name in _ELEMENTWISE
+        for eqn in jaxpr.eqns
+    )
+
+
+def by_platform(eqn: Any) -> bool:
+    """Whether a `cond` chooses by the platform that it is lowered for."""
+    return eqn.params.get("branches_platforms") is not None
 
 
 def inlined(eqn: Any) -> Any | None:
@@ -86,7 +117,7 @@ def _while(eqn: Any, flags: Flags) -> Flags:
 
 
 def _cond(eqn: Any, flags: Flags) -> Flags:
-    if flags[0]:
+    if flags[0] or by_platform(eqn):
         return [True] * len(eqn.outvars)
     branches = [varying(branch.jaxpr, flags[1:]) for branch in eqn.params["branches"]]
     return [any(alternatives) for alternatives in zip(*branches, strict=True)]
