@@ -140,7 +140,10 @@ def nest(x, n, rows):
 
         def inner(v):
             return lax.cond(
-                v[0] < 0, lambda v: lax.fori_loop(0, n, lambda i, v: jnp.sort(v) + i, v), lambda v: v - v.mean(), v
+                v[0] < 0,
+                lambda v: lax.fori_loop(0, n, lambda i, v: jnp.sort(v) + i, v),
+                lambda v: jnp.cumsum(v[::-1]),
+                v,
             )
 
         _, v = lax.while_loop(lambda carry: carry[0] < n, step, (0, v))
@@ -231,9 +234,7 @@ def test_pytrees_and_axes():
     specs = ({"x": nm.spec((4, b), f32), "y": (nm.spec((4, b), i32),)}, nm.spec((4, 4), f32))
     batched = nm.batch(fn, in_axes=(-1, None))
     module = nm.compile(batched, specs, example_kwargs={"n": {"n": nm.spec((b,), i32)}})
-    plain = nm.compile(
-        nm.batch(lambda s, w: (s["x"] @ w, s["y"][0]), in_axes=({"x": 1, "y": (1,)}, None)), specs
-    )
+    plain = nm.compile(nm.batch(lambda s, w: (s["x"] @ w, s["y"][0]), in_axes=({"x": 1, "y": (1,)}, None)), specs)
     for size in (1, 3, 8):
         state = {"x": normal(4, size), "y": (trips(4 * size).reshape(4, size),)}
         w, n = normal(4, 4) / 2, trips(size, 5)

@@ -98,6 +98,11 @@ def _run(eqn: Any, args: list[Any], batch: Batch, used: list[bool]) -> list[Any]
             "example or stand in a loop or branch of a function that nm.batch batches; compute it outside of the function, "
             "or use nm.Ragged or nm.map"
         )
+    if any(hasattr(variable.aval, "inner_aval") for variable in eqn.outvars):
+        raise CaptureError(
+            f"{source_info_util.summarize(eqn.source_info)}: nm.batch cannot batch the mutable reference that is made here; "
+            "carry the value through the loop"
+        )
     if not varies:
         return _bind(eqn, args)
     closed, found = inlined(eqn), _rules.get(eqn.primitive)

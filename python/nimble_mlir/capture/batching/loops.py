@@ -147,6 +147,7 @@ def _scan(eqn: Any, args: list[Any], batch: Batch, used: list[bool]) -> list[Any
         return _unwrapped(made[:second], flags, batch.size), _unwrapped(made[second:], stacked, batch.size)
 
     first_carry = _unwrapped(carry, flags, batch.size)
-    last, ys = lax.scan(step, first_carry, xs, params["length"], params["reverse"], params["unroll"])
+    length = None if xs else params["length"]  # which must be a number where it is given
+    last, ys = lax.scan(step, first_carry, xs, length, params["reverse"], params["unroll"])
     ys = [jnp.moveaxis(y, 0, 1) if flag else y for y, flag in zip(ys, stacked, strict=True)]
     return [*_wrapped(last, flags), *_wrapped(ys, stacked)]
