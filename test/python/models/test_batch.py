@@ -284,18 +284,48 @@ def test_sizes_that_are_equal_only_as_the_module_runs():
         module(normal(3, 4), trips(2))
 
 
-def test_a_loop_runs_only_what_is_left():
-    """The iterations that a module makes, counted by the rows that its body sees: none for examples that are done."""
+def test_examples_do_only_their_own_work():
+    """An example in a loop that it is done with, or in a branch that it does not take, would never come to an end."""
 
-    def fn(n):
-        # Of an example that were run on, the value would become NaN, and the sum of the loop with it would not end.
+    def fn(n, p, x):
         def step(carry):
             i, v = carry
             v = lax.while_loop(lambda v: ~(v > i), lambda v: v + 1, v - jnp.where(i >= n, jnp.nan, 0.5))
             return i + 1, v
 
-        return lax.while_loop(lambda carry: carry[0] < n, step, (f32(0), f32(0)))[1]
+        v = lax.while_loop(lambda carry: carry[0] < n, step, (f32(0), f32(0)))[1]
+        return v, lax.cond(p, lambda x: lax.while_loop(lambda x: x > 0, lambda x: x - 1, x), lambda x: x, x)
 
     (b,) = nm.dims("b")
     counts = np.array([0, 3, 1, 7, 7, 2], np.float32)
-    assert_as_one_by_one(fn, (nm.spec((b,), f32),), [(counts,), (counts[:1],)])
+    p = np.array([1, 0, 0, 1, 1, 0], bool)
+    calls = [(counts, p, np.where(p, counts, np.inf).astype(np.float32)), (counts[:1], ~p[:1], counts[:1] + np.inf)]
+    assert_as_one_by_one(fn, (nm.spec((b,), f32), nm.spec((b,), bool), nm.spec((b,), f32)), calls)
+
+
+def test_loops_over_elements():
+    """Loops that go on until half of the examples are done: with a counter that all share, and one that nobody reads."""
+
+    def collatz(n):
+        def step(carry):
+            n, high, steps, _ = carry
+            n = lax.cond(n % 2 == 0, lambda n: n // 2, lambda n: 3 * n + 1, n)
+            return n, jnp.maximum(n, high), steps + 1, (steps * 2, n)
+
+        return lax.while_loop(lambda carry: carry[0] > 1, step, (n, n, 0, (0, n)))[:3]
+
+    def newton(x, key):
+        def step(carry):
+            guess, i, flag, key = carry
+            return (guess + x / guess) / 2, i + jnp.int8(1), ~flag, key
+
+        guess, i, flag, key = lax.while_loop(
+            lambda carry: jnp.abs(carry[0] ** 2 - x) > 1e-3 * x, step, (x + 1, jnp.int8(0), False, key)
+        )
+        return guess, i, flag, jax.random.key_data(key)
+
+    (b,) = nm.dims("b")
+    calls = [(RNG.integers(-3, 300, size).astype(np.int32),) for size in (*SIZES, 200)]
+    assert_as_one_by_one(collatz, (nm.spec((b,), i32),), calls)
+    calls = [(np.exp(normal(size) * 4), jax.random.split(jax.random.key(size), size)) for size in SIZES]
+    assert_as_one_by_one(newton, (nm.spec((b,), f32), nm.spec((b,), jax.random.key(0).dtype)), calls)

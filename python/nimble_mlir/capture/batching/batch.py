@@ -19,7 +19,7 @@ from ..specs import argument_names
 from ..symbols import is_symbolic, to_expr
 from ..tracing import current
 from ..with_shape import with_shape
-from .interpret import Batch, Varying, interpret, spread_all
+from .interpret import Batch, interpret, spread_all, wrapped
 from .rows import blank
 from .uniformity import diverges
 
@@ -167,8 +167,8 @@ def _captured(fn: Callable[..., Any], given: _Given) -> Any:
     body = trace_body(lambda call: fn(*call[0], **call[1]), [given.tree], specs_of(given.values, shapes))
 
     def run(values: Sequence[Any]) -> list[Any]:
-        given_ = [Varying(value) if flag else value for value, flag in zip(values, given.flags, strict=True)]
-        return spread_all(interpret(body.jaxpr, [*body.consts, *given_], Batch(given.size)), given.size)
+        args = [*body.consts, *wrapped(values, given.flags)]
+        return spread_all(interpret(body.jaxpr, args, Batch(given.size)), given.size)
 
     if _may_be_empty(given.size) and diverges(body.jaxpr.jaxpr):
         # What the parts of the batch demand of their sizes is not asked of a batch that has none.

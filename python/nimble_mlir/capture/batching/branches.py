@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import primitives
 
-from .interpret import Batch, Varying, flags_of, interpret, rule, spread_all, values_of, vmapped
+from .interpret import Batch, Varying, flags_of, interpret, rule, spread_all, unwrapped, values_of, vmapped, wrapped
 from .rows import blank, positions_of, put, take
 from .uniformity import by_platform, is_elementwise, varying
 
@@ -40,16 +40,13 @@ def _together(eqn: Any, index: Any, operands: list[Any], batch: Batch) -> list[A
 
     def call(branch: Any) -> Callable[..., Any]:
         def run(*values: Any) -> Any:
-            given = [Varying(value) if flag else value for value, flag in zip(values, flags, strict=True)]
-            made = interpret(branch, given, batch.part(batch.size))
-            return [
-                spread_all([value], batch.size)[0] if flag else value for value, flag in zip(made, results, strict=True)
-            ]
+            made = interpret(branch, wrapped(values, flags), batch.part(batch.size))
+            return unwrapped(made, results, batch.size)
 
         return run
 
     made = lax.switch(index, [call(branch) for branch in branches], *values_of(operands))
-    return [Varying(value) if flag else value for value, flag in zip(made, results, strict=True)]
+    return wrapped(made, results)
 
 
 def _divided(eqn: Any, index: Varying, operands: list[Any], batch: Batch) -> list[Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.extend import core as jex_core
 from jax.extend import source_info_util
 
@@ -20,7 +21,18 @@ from nimble_mlir.errors import CaptureError
 from .rows import spread
 from .uniformity import defines_sizes, inlined
 
-__all__ = ["Batch", "Varying", "flags_of", "interpret", "rule", "spread_all", "values_of", "vmapped"]
+__all__ = [
+    "Batch",
+    "Varying",
+    "flags_of",
+    "interpret",
+    "rule",
+    "spread_all",
+    "unwrapped",
+    "values_of",
+    "vmapped",
+    "wrapped",
+]
 
 
 @dataclass(frozen=True)
@@ -85,9 +97,22 @@ def values_of(args: Sequence[Any]) -> list[Any]:
     return [arg.value if isinstance(arg, Varying) else arg for arg in args]
 
 
+def wrapped(arrays: Sequence[Any], flags: Sequence[bool]) -> list[Any]:
+    """Arrays as arguments, of which the flagged ones vary."""
+    return [Varying(array) if flag else array for array, flag in zip(arrays, flags, strict=True)]
+
+
+def unwrapped(args: Sequence[Any], flags: Sequence[bool], size: Any) -> list[Any]:
+    """The arrays of the arguments, the flagged ones with the examples along their first axis."""
+    return [
+        arg.value if isinstance(arg, Varying) else spread(jnp.asarray(arg), size) if flag else arg
+        for arg, flag in zip(args, flags, strict=True)
+    ]
+
+
 def spread_all(args: Sequence[Any], size: Any) -> list[Any]:
     """The arrays of the arguments, with the examples along the first axis of each."""
-    return [arg.value if isinstance(arg, Varying) else spread(jax.numpy.asarray(arg), size) for arg in args]
+    return unwrapped(args, [True] * len(args), size)
 
 
 def _run(eqn: Any, args: list[Any], batch: Batch, used: list[bool]) -> list[Any]:

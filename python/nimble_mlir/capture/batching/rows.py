@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from ..data_sizes.selections import selected
 
-__all__ = ["blank", "positions_of", "put", "spread", "take"]
+__all__ = ["blank", "choose", "positions_of", "put", "spread", "take"]
 
 
 def positions_of(mask: Any) -> Any:
@@ -31,6 +31,14 @@ def put(buffers: Sequence[Any], positions: Any, values: Sequence[Any]) -> list[A
     return [
         buffer.at[positions].set(value, mode="promise_in_bounds", unique_indices=True)
         for buffer, value in zip(buffers, values, strict=True)
+    ]
+
+
+def choose(mask: Any, values: Sequence[Any], others: Sequence[Any]) -> list[Any]:
+    """Of each pair of arrays [n, …] the rows of the first where `mask` [n] holds, else of the second."""
+    return [
+        jnp.where(mask.reshape(mask.shape + (1,) * (value.ndim - 1)), value, other)
+        for value, other in zip(values, others, strict=True)
     ]
 
 
