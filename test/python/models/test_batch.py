@@ -329,3 +329,21 @@ def test_loops_over_elements():
     assert_as_one_by_one(collatz, (nm.spec((b,), i32),), calls)
     calls = [(np.exp(normal(size) * 4), jax.random.split(jax.random.key(size), size)) for size in SIZES]
     assert_as_one_by_one(newton, (nm.spec((b,), f32), nm.spec((b,), jax.random.key(0).dtype)), calls)
+
+
+def test_branches_in_branches_and_in_maps():
+    def fn(x, k):
+        def leaf(factor):
+            return lambda x: jnp.sort(x) * factor
+
+        def each(t):
+            return lax.cond(t > 0, lambda t: jnp.sum(jnp.sort(jnp.stack([t, -2 * t]))), lambda t: t, t)
+
+        def deep(x):
+            return lax.switch(k // 3, [leaf(2), leaf(3), lambda x: lax.map(each, x)], x)
+
+        return lax.switch(k % 3, [leaf(1), deep, leaf(4)], x)
+
+    (b,) = nm.dims("b")
+    calls = [(normal(size, 5), RNG.integers(0, 9, size).astype(np.int32)) for size in SIZES]
+    assert_as_one_by_one(fn, (nm.spec((b, 5), f32), nm.spec((b,), i32)), calls)
