@@ -63,7 +63,8 @@ def _fold(op: Any) -> None:
 def _fold_gather(op: Any) -> None:
     """An element of a slice without strides, also where dimensions of one element are dropped."""
     value, chain = op.operands[0], []
-    kept = list(range(ir.RankedTensorType(value.type).rank))  # which index is that of each dimension, None for 0
+    # Which index is that of each dimension, None for 0.
+    kept: list[int | None] = list(range(ir.RankedTensorType(value.type).rank))
     while _defines(value, "tensor.collapse_shape"):
         chain.append(value.owner.operation)
         value = chain[-1].operands[0]
