@@ -4,6 +4,7 @@ from pathlib import Path
 
 from jax.extend import source_info_util
 
+from .batching import batch
 from .branches import cond, switch
 from .capture import capture
 from .data_sizes import (
@@ -36,6 +37,7 @@ __all__ = [
     "adt",
     "arange",
     "associative_scan",
+    "batch",
     "capture",
     "compress",
     "concatenate",

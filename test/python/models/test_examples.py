@@ -54,3 +54,11 @@ def test_tree_decoder():
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.count("the same tree") == 4
+
+
+def test_early_exit():
+    """Batches of several sizes, compared with a Python loop over the examples: it ends with 0 where they agree."""
+    command = [sys.executable, str(EXAMPLES / "early_exit.py"), "--batches", "1", "10", "23", "--width", "32"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "233 of 1000" in result.stdout

@@ -16,7 +16,7 @@ from support.tolerances import assert_agrees
 import nimble_mlir as nm
 from nimble_mlir.driver.iree import compiler_path
 from nimble_mlir.driver.options import CompileOptions, iree_flags
-from nimble_mlir.passes import data_tiling, emit_iree, host_branches, kernel_dispatch, legalize_to_linalg
+from nimble_mlir.passes import data_tiling, emit_iree, fold_extracts, host_branches, kernel_dispatch, legalize_to_linalg
 from nimble_mlir.passes.lowering import contraction_rules
 
 # A product whose left operand is computed elementwise, contracted over a dynamic size.
@@ -161,6 +161,30 @@ def test_iree_gives_two_inserted_slices_one_buffer(monkeypatch: pytest.MonkeyPat
     module = nm.compile(twice, (nm.spec((k,), jnp.float32), nm.spec((n,), jnp.float32)))
     a, b = module(np.ones(2, np.float32), np.zeros(5, np.float32))
     assert (a[1], b[1]) != (1.0, 2.0), "mended: own_destinations in passes/own_buffers.py can go"
+
+
+def test_iree_cannot_gather_from_a_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elements of a row of a transposed tensor, which IREE makes a view with strides; also of planes, and in two steps."""
+
+    def gathers(x: jax.Array, p: jax.Array) -> tuple[jax.Array, ...]:
+        planes = jnp.stack([x, x * 2, -x], axis=2)
+        return (
+            lax.map(lambda row: row[p], x.T),
+            lax.map(lambda plane: plane[p, p % 5], jnp.moveaxis(planes, 2, 0)),
+            lax.map(lambda i: lax.dynamic_slice(planes, (i, i % 5, 0), (1, 1, 3))[0, 0][p % 3], p),
+            lax.map(lambda i: lax.dynamic_slice_in_dim(x[:, 1:], i, 1, 0)[0, p % 4], p),
+        )
+
+    b, n = nm.dims("b, n")
+    specs = (nm.spec((b, 5), jnp.float32), nm.spec((n,), jnp.int32))
+    module = nm.compile(gathers, specs)
+    rng = np.random.default_rng(0)
+    for rows, count in [(1, 1), (1, 4), (2, 3), (7, 1), (9, 40)]:
+        args = rng.normal(size=(rows, 5)).astype(np.float32), rng.integers(0, rows, count).astype(np.int32)
+        assert_agrees(module(*args), jax.jit(gathers)(*args))
+    monkeypatch.setattr(fold_extracts, "_fold_gather", lambda op: None)
+    with pytest.raises(nm.CompileError, match="builtin.unrealized_conversion_cast"):
+        nm.compile(lambda x, p: lax.map(lambda row: row[p], x.T), specs)
 
 
 def test_iree_mixes_up_the_offsets_of_carries(monkeypatch: pytest.MonkeyPatch) -> None:
