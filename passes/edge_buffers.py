@@ -16,6 +16,7 @@ from typing import Any
 from nimble_mlir.dialects import BufferView
 from nimble_mlir.mlir import ir
 
+from .capacity import OWN
 from .own_buffers import VIEWS, copied
 from .regions import terminator
 
@@ -69,7 +70,7 @@ def copy_duplicates(op: Any) -> None:
 def _copy_exported(view: ir.Value, is_first: bool, seen: list[Any]) -> None:
     """Copies the tensor of a view that is exported for this edge, where the edge has it already: IREE makes one view of
     two exports of one tensor."""
-    if isinstance(view.owner, ir.Block) or view.owner.name != "nimble.export":
+    if isinstance(view.owner, ir.Block) or view.owner.name != "nimble.export" or OWN in view.owner.attributes:
         return
     export = view.owner.operation
     value, *sizes = export.operands

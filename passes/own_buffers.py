@@ -12,11 +12,12 @@ from typing import Any
 
 from nimble_mlir.mlir import arith, ir, linalg, tensor
 
+from .capacity import OWN
 from .lowering.arithmetic import one, zero
 from .regions import statements
 from .symbol_table import constant_index
 
-__all__ = ["VIEWS", "copied", "own_destinations"]
+__all__ = ["VIEWS", "copied", "own_destinations", "reads_destination"]
 
 # Ops whose result is the buffer of their first operand.
 VIEWS = frozenset("nimble.tie_shape tensor.cast tensor.collapse_shape tensor.expand_shape tensor.reshape".split())
@@ -47,11 +48,52 @@ def copied(value: ir.Value, sizes: Sequence[ir.Value]) -> ir.Value:
 
 def own_destinations(function: Any) -> None:
     """Each slice is inserted into a buffer of its own, where what it is inserted into is used elsewhere and depends on no
-    other tensor."""
+    other tensor; and so is what is exported as a buffer of its own."""
     for op in statements(function):
+        if op.name == "nimble.export" and OWN in op.attributes:
+            with ir.InsertionPoint(op), op.location:
+                op.operands[0] = copied(op.operands[0], list(op.operands)[1:])
+            del op.attributes[OWN]
+        if op.name == "tensor.insert_slice" and reads_destination(op):
+            # Behind a barrier it is another dispatch that writes. IREE 3.13 makes one that computes from a tensor, and writes
+            # to it meanwhile.
+            with ir.InsertionPoint(op), op.location:
+                op.operands[0] = _materialized(op.operands[0])
         if op.name == "tensor.insert_slice" and _is_shared(op.operands[1], op) and _depends_on_none(op.operands[1]):
             with ir.InsertionPoint(op), op.location:
                 op.operands[1] = copied(op.operands[1], _sizes(op.operands[1]))
+
+
+def reads_destination(insert: Any) -> bool:
+    """Whether what is inserted is computed, by ops that may become one dispatch, from the tensor that it is inserted into."""
+    aliases: set[ir.Value] = set()
+    value = insert.operands[1]
+    while True:
+        aliases.add(value)
+        owner = value.owner
+        if isinstance(owner, ir.Block) or owner.name not in (*VIEWS, "tensor.insert_slice"):
+            break
+        value = owner.operands[owner.name == "tensor.insert_slice"]
+    seen: set[ir.Value] = set()
+    waiting = [insert.operands[0]]
+    while waiting:
+        value = waiting.pop()
+        if value in aliases:
+            return True
+        owner = value.owner
+        if value in seen or isinstance(owner, ir.Block) or not owner.name.startswith(_FROM_OPERANDS):
+            continue
+        seen.add(value)
+        waiting += [operand for operand in owner.operands if _is_tensor(operand)]
+    return False
+
+
+def _materialized(value: ir.Value) -> ir.Value:
+    barrier = ir.Operation.create("util.optimization_barrier", results=[value.type], operands=[value]).result
+    sizes = _sizes(value)
+    if not sizes:
+        return barrier
+    return ir.Operation.create("flow.tensor.tie_shape", results=[value.type], operands=[barrier, *sizes]).result
 
 
 def _sizes(value: ir.Value) -> list[ir.Value]:

@@ -38,7 +38,7 @@ DEFAULT_PIPELINE: tuple[tuple[str, str], ...] = (
         "linalg",
         # cse: what reads one value in two ways is seen only where equal values are one (lowering/crosswise.py).
         "cse,nimble-hoist-from-loops,nimble-lower-control-flow,nimble-reserve-capacity,nimble-loops-to-kernels,"
-        "nimble-legalize-to-linalg,stablehlo-legalize-to-linalg,nimble-resolve-dims,nimble-erase-dims,"
+        "nimble-carry-in-place,nimble-legalize-to-linalg,stablehlo-legalize-to-linalg,nimble-resolve-dims,nimble-erase-dims,"
         "nimble-hold-narrow-elements,canonicalize,cse,nimble-fold-extracts,nimble-verify-level{level=linalg}",
     ),
     ("iree", "nimble-emit-iree"),

@@ -26,6 +26,7 @@ PASSES: dict[str, str] = {
     "nimble-lower-control-flow": "lower_control_flow:LowerControlFlow",
     "nimble-reserve-capacity": "reserve_capacity:ReserveCapacity",
     "nimble-loops-to-kernels": "loops_to_kernels:LoopsToKernels",
+    "nimble-carry-in-place": "carry_in_place:CarryInPlace",
     "nimble-legalize-to-linalg": "legalize_to_linalg:LegalizeToLinalg",
     "nimble-resolve-dims": "resolve_dims:ResolveDims",
     "nimble-erase-dims": "erase_dims:EraseDims",
