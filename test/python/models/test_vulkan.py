@@ -26,10 +26,8 @@ VULKAN = nm.devices("vulkan")
 
 pytestmark = pytest.mark.skipif(not VULKAN, reason="no Vulkan device: apt-get install mesa-vulkan-drivers libvulkan1")
 
-# The models that stand for all (test_programs.py), but for the vision transformer: `_REFUSED`.
-_REFUSED = "vision_transformer_convolution"
-# Then elementwise ops, loops and branches; the quicker ones to compile.
-_SAMPLE = (*(name for name in MODELS if name != _REFUSED), "broadcasts", "carries_that_change_places")
+# The models that stand for all (test_programs.py), elementwise ops, loops and branches.
+_SAMPLE = (*MODELS, "broadcasts", "carries_that_change_places")
 # The smallest sizes and the largest; with -m exhaustive also odd ones, and one symbol alone at its largest.
 _COMBINATIONS = 2
 _ON_DEMAND = 4
@@ -73,13 +71,33 @@ def test_bert(monkeypatch: pytest.MonkeyPatch) -> None:
         assert_agrees(module(*arrays), jax.jit(function)(*arrays))
 
 
-def test_a_power_is_an_error_that_says_so() -> None:
-    """What keeps the vision transformer from Vulkan: a power is computed in float64, whose exponential SPIR-V lacks."""
+def test_powers() -> None:
+    """They are computed in float64, whose exponential and logarithm SPIR-V lacks (lowering/double_functions.py)."""
     (n,) = nm.dims("n")
-    with pytest.raises(
-        nm.UnsupportedOpError, match=r"test_vulkan.py:\d+:\d+: float64 is not supported by this Vulkan target"
-    ):
-        nm.compile(lambda x: jax.numpy.power(2.0, x), (nm.spec((n,), np.float32),), target="vulkan")
+    x = nm.spec((n,), np.float32)
+    module = nm.compile(lambda x, y: jax.numpy.power(x, y), (x, x), target="vulkan")
+    rng = np.random.default_rng(0)
+    bases = np.exp(rng.uniform(-100, 88, 5000)).astype(np.float32)
+    special = np.array([0, 1e-42, 1e-30, 0.5, 1, 2, 3e38, np.inf, np.nan, -0.0, -2, -np.inf], np.float32)
+    exponents = np.array([0, 1, -1, 0.5, 3, -2, 128, -149, np.inf, np.nan], np.float32)
+    pairs = np.stack(np.meshgrid(special, exponents)).reshape(2, -1)
+    bases, exponents = np.append(bases, pairs[0]), np.append(rng.uniform(-4, 4, 5000).astype(np.float32), pairs[1])
+    with np.errstate(all="ignore"):
+        expected = np.power(bases.astype(np.float64), exponents.astype(np.float64)).astype(np.float32)
+    assert_agrees(module(bases, exponents), expected, "elementwise")
+
+
+@pytest.mark.parametrize("function", [jax.numpy.sin, jax.numpy.cos, jax.numpy.tan, jax.numpy.exp, jax.lax.log])
+def test_functions_of_every_magnitude(function) -> None:
+    """The driver may take (x + c) - c for x, which is how a sine rounds (lowering/double_functions.py)."""
+    (n,) = nm.dims("n")
+    module = nm.compile(lambda x: function(x), (nm.spec((n,), np.float32),), target="vulkan")
+    rng = np.random.default_rng(0)
+    x = np.exp2(rng.uniform(-20, 126, 4000)).astype(np.float32)
+    x = np.concatenate([x, -x, rng.uniform(-88, 88, 4000).astype(np.float32), np.float32([0, -0.0, np.inf, -np.inf])])
+    with np.errstate(all="ignore"):
+        expected = getattr(np, function.__name__)(x.astype(np.float64)).astype(np.float32)
+    assert_agrees(module(x), expected, "elementwise")
 
 
 def test_gathers_apart_need_the_workaround(monkeypatch: pytest.MonkeyPatch) -> None:
