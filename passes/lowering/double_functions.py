@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nimble_mlir.mlir import arith, ir
+from nimble_mlir.mlir import arith, ir, math
 
 from ..regions import everything
 from .circular_functions import ROUNDING
@@ -67,30 +67,18 @@ def _is_rounding(value: ir.Value) -> bool:
 
 
 def _expand_rounding(op: Any) -> None:
-    """Its result, and the integer that the low bits of the sum are."""
-    added = op.operands[0].owner
-    with ir.InsertionPoint(added), added.location:
-        number, rounded = _rounded(Real(added.operands[0]))
-    op.results[0].replace_all_uses_with(rounded.value)
+    """Rounds as the sum in it does, which stays for the bits of the integer."""
+    with ir.InsertionPoint(op), op.location:
+        rounded = math.roundeven(op.operands[0].owner.operands[0])
+    op.results[0].replace_all_uses_with(rounded)
     op.erase()
-    for use in list(added.results[0].uses):
-        bits = use.owner
-        assert bits.name == "arith.bitcast", "the rounded sum is read as another number"
-        bits.results[0].replace_all_uses_with(number)
-        bits.operation.erase()
-    added.erase()
-
-
-def _rounded(x: Real) -> tuple[ir.Value, Real]:
-    """The nearest integer, as an i64 and as a float."""
-    number = arith.fptosi(_integer(), (x + where(x.is_("ge", 0.0), 0.5, x.constant(-0.5))).value)
-    return number, Real(arith.sitofp(x.type, number))
 
 
 def _exp(x: Real) -> Real:
     """exp(x) = 2**n exp(r), |r| <= ln(2)/2; 2**n in two factors, since it may be no normal number."""
     near = where(x.is_("gt", _OVERFLOW), _OVERFLOW, where(x.is_("ge", _UNDERFLOW), x, _UNDERFLOW))  # also for NaN
-    n, count = _rounded(near * _LOG2_E)
+    count = Real(math.roundeven((near * _LOG2_E).value))
+    n = arith.fptosi(_integer(), count.value)
     high, low = near - count * _LN2_HIGH, count * _LN2_LOW
     r = high - low
     c = r - r * r * (r * r).horner(_EXP)

@@ -87,8 +87,8 @@ def test_powers() -> None:
     assert_agrees(module(bases, exponents), expected, "elementwise")
 
 
-@pytest.mark.parametrize("function", [jax.numpy.sin, jax.numpy.cos, jax.numpy.tan, jax.numpy.exp, jax.lax.log])
-def test_functions_of_every_magnitude(function) -> None:
+@pytest.mark.parametrize("function", [jax.numpy.sin, jax.numpy.cos, jax.numpy.tan])
+def test_circular_functions_at_every_magnitude(function) -> None:
     """The driver may take (x + c) - c for x, which is how a sine rounds (lowering/double_functions.py)."""
     (n,) = nm.dims("n")
     module = nm.compile(lambda x: function(x), (nm.spec((n,), np.float32),), target="vulkan")
