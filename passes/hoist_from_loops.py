@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from nimble_mlir.dialects import BroadcastInDimOp, ReshapeOp, dims_of, opaque, tensor_type
+from nimble_mlir.dialects import BroadcastInDimOp, ReshapeOp, SliceOp, dims_of, opaque, tensor_type
 from nimble_mlir.dims import DimExpr, Proof, Scope
 from nimble_mlir.mlir import ir, stablehlo
 
@@ -17,11 +17,13 @@ from .lowering.builders import element_type_of, product
 from .regions import is_within, statements
 from .shape_functions.elementwise import BINARY, UNARY
 from .shape_values import ShapeValues
-from .symbol_table import DimBuilder, SymbolTable
+from .symbol_table import DimBuilder, SymbolTable, constant_index
 
 __all__ = ["HoistFromLoops"]
 
 _PRODUCTS = ("stablehlo.dot_general",)
+# What takes a row: the index is the first operand behind the tensor.
+_SLICES = ("stablehlo.dynamic_slice", "nimble.slice")
 
 # A row of a hoisted product may be so many times as long as the rows that it is computed from: it is held for all
 # iterations at once.
@@ -59,9 +61,10 @@ class HoistFromLoops(ModulePass):
             for op in ops:
                 values.visit(op)
             sizes = DimBuilder(function.entry_block, table.values)
+            symbols = dict(table.values)
             # Inner loops first: what leaves an inner one may leave the outer one, too.
             for loop in [op for op in reversed(ops) if op.name == "stablehlo.while"]:
-                _Loop(loop, _trips(loop, values), table.scope, sizes).hoist()
+                _Loop(loop, _trips(loop, values), table.scope, sizes, symbols).hoist()
 
 
 def _trips(loop: Any, values: ShapeValues) -> DimExpr | None:
@@ -74,8 +77,10 @@ def _trips(loop: Any, values: ShapeValues) -> DimExpr | None:
 
 
 class _Loop:
-    def __init__(self, loop: Any, trips: DimExpr | None, scope: Scope, sizes: DimBuilder) -> None:
-        self.loop, self.trips, self.scope, self.sizes = loop, trips, scope, sizes
+    def __init__(
+        self, loop: Any, trips: DimExpr | None, scope: Scope, sizes: DimBuilder, symbols: dict[str, ir.Value]
+    ) -> None:
+        self.loop, self.trips, self.scope, self.sizes, self._symbols = loop, trips, scope, sizes, symbols
         self.body = loop.regions[1].blocks[0]
         self.rows: dict[ir.Value, ir.Value] = {}  # a value of the body → the tensor of its values in all iterations
 
@@ -90,14 +95,18 @@ class _Loop:
                 continue
             if not leaves:
                 self._move(op)
-            elif self._is_worth_it(op, leaves):
+                continue
+            for operand in op.operands:
+                if not self._is_outside(operand) and self._leaves(operand.owner.operation) == []:
+                    self._move(operand.owner.operation)
+            if self._is_worth_it(op, leaves):
                 self._hoist_rows(op, leaves[0])
 
         # What only hoisted ops read goes, and with it what was noted of it.
         self.rows.clear()
         for view in reversed(list(self.body.operations)):
             op = view.operation
-            if op.name in (*_ROW_RULES, "stablehlo.dynamic_slice") and not any(True for _ in op.results[0].uses):
+            if op.name in (*_ROW_RULES, *_SLICES) and not any(True for _ in op.results[0].uses):
                 op.erase()
 
     def _leaves(self, op: Any) -> list[Any] | None:
@@ -112,7 +121,8 @@ class _Loop:
                     return None
                 found.append(current)
                 continue
-            if current != op and current.name not in _ROW_RULES:
+            is_size = current.name.startswith("arith.")  # of an operand's sizes
+            if current != op and current.name not in _ROW_RULES and not is_size:
                 return None
             for operand in current.operands:
                 if self._is_outside(operand):
@@ -131,7 +141,7 @@ class _Loop:
 
     def _is_row(self, op: Any) -> bool:
         """Whether `op` takes one of as many rows as the loop has iterations, from a tensor from outside."""
-        if op.name != "stablehlo.dynamic_slice" or self.trips is None or not self._is_outside(op.operands[0]):
+        if op.name not in _SLICES or self.trips is None or not self._is_outside(op.operands[0]):
             return False
         whole, row = dims_of(op.operands[0].type), dims_of(op.results[0].type)
         if not whole or not row or row[0] != 1 or whole[1:] != row[1:]:
@@ -146,8 +156,16 @@ class _Loop:
 
     def _is_worth_it(self, op: Any, leaves: Sequence[Any]) -> bool:
         given = sum((product(dims_of(leaf.results[0].type) or ()) for leaf in leaves), DimExpr.constant(0))
-        made = product(dims_of(op.results[0].type) or ())
-        return self.scope.at_least(given * _MOST_GROWTH, made) is Proof.PROVED and _rows_of(op, self) is not None
+        dims = dims_of(op.results[0].type) or ()
+        # A row whose index is a tensor is read by an op whose sizes are numbers.
+        reads = leaves[0].name == "nimble.slice" or all(dim.is_constant for dim in dims)
+        made = self.scope.at_least(given * _MOST_GROWTH, product(dims)) is Proof.PROVED
+        return reads and made and _rows_of(op, self) is not None
+
+    def _is_known_before(self, dims: Sequence[DimExpr]) -> bool:
+        """Whether all symbols have their values before the loop."""
+        symbols = frozenset[str]().union(*(dim.symbols for dim in dims))
+        return all(name in self._symbols and self._is_outside(self._symbols[name]) for name in symbols)
 
     def _hoist_rows(self, op: Any, leaf: Any) -> None:
         result = op.results[0]
@@ -158,16 +176,28 @@ class _Loop:
         # The row of the product has the index that the row of xs has; all its other dimensions are whole.
         dims = dims_of(result.type) or ()
         with ir.InsertionPoint(op), op.location:
-            starts = [leaf.operands[1], *[_zero(leaf.operands[1].type)] * len(dims)]
-            row = ir.Operation.create(
-                "stablehlo.dynamic_slice",
-                results=[tensor_type([DimExpr.constant(1), *dims], element_type_of(result))],
-                operands=[rows, *starts],
-                attributes={"slice_sizes": ir.DenseI64ArrayAttr.get([1, *[dim.constant_value for dim in dims]])},
-            ).result
-            new = ir.Operation.create("stablehlo.reshape", results=[result.type], operands=[row]).result
+            new = self._row(rows, leaf, dims, result)
         result.replace_all_uses_with(new)
         op.erase()
+
+    def _row(self, rows: ir.Value, leaf: Any, dims: Sequence[DimExpr], result: ir.Value) -> ir.Value:
+        start = leaf.operands[1]
+        row_type = tensor_type([DimExpr.constant(1), *dims], element_type_of(result))
+        if leaf.name == "nimble.slice":
+            zero, one = constant_index(0), constant_index(1)
+            after = leaf.operands[1 + len(dims_of(leaf.results[0].type) or ())]
+            limits = [after, *self.sizes.values(dims)]
+            row = SliceOp(rows, [start, *[zero] * len(dims)], limits, [one] * (1 + len(dims)), row_type).result
+        else:
+            row = ir.Operation.create(
+                "stablehlo.dynamic_slice",
+                results=[row_type],
+                operands=[rows, start, *[_zero(start.type)] * len(dims)],
+                attributes={"slice_sizes": ir.DenseI64ArrayAttr.get([1, *[dim.constant_value for dim in dims]])},
+            ).result
+        if ir.RankedTensorType(result.type).has_static_shape:
+            return ir.Operation.create("stablehlo.reshape", results=[result.type], operands=[row]).result
+        return ReshapeOp(row, self.sizes.sizes(dims), result.type).result
 
     def batched(self, value: ir.Value) -> ir.Value | None:
         """The tensor [iterations, …] of what `value` is in each iteration; None where there is no rule for it."""
@@ -176,7 +206,7 @@ class _Loop:
     def _batched(self, value: ir.Value) -> ir.Value | None:
         if value not in self.rows:
             op = value.owner.operation
-            rule = _ROW_RULES.get(op.name)
+            rule = _ROW_RULES.get(op.name) if self._is_known_before(dims_of(value.type) or ()) else None
             made = self._of_slice(op) if self._is_row(op) else rule(self, op) if rule is not None else None
             if made is None:
                 return None
@@ -313,12 +343,13 @@ def _rows_of(op: Any, loop: _Loop) -> int | None:
     inside = [index for index in range(2) if not loop._is_outside(op.operands[index])]
     if list(numbers.lhs_batching_dimensions) or len(inside) != 1:
         return None
-    static = all(dim.is_constant for dim in dims_of(op.results[0].type) or ())
-    return inside[0] if static else None
+    return inside[0]
 
 
 _ROW_RULES: dict[str, RowRule] = {
     **dict.fromkeys([f"stablehlo.{name}" for name in (*UNARY, *BINARY)], _elementwise),
+    "nimble.broadcast_in_dim": _broadcast,
+    "nimble.reshape": _reshape,
     "stablehlo.broadcast_in_dim": _broadcast,
     "stablehlo.constant": _constant,
     "stablehlo.convert": _elementwise,

@@ -83,8 +83,7 @@ def _converted(ctx: LoweringContext, op: Any) -> bool:
     """Puts a kernel in place of a loop; False, with the reason in the log, where it cannot be one."""
     try:
         _check_carries(op)
-        loop = _Loop(KernelBody(ctx, KERNEL_BODY_RULES), op)
-        loop.plan()
+        loop = _planned(ctx, op)
         if ctx.scope.at_least(DimExpr.constant(MOST_WORK), loop.body.work) is not Proof.PROVED:
             # No choice as it runs: of a branch around each of several loops IREE 3.13 makes invalid IR
             # (iree-util-propagate-subranges: "operand does not dominate this use").
@@ -96,6 +95,15 @@ def _converted(ctx: LoweringContext, op: Any) -> bool:
     _replace(op, made.before(op))
     op.erase()
     return True
+
+
+def _planned(ctx: LoweringContext, op: Any) -> _Loop:
+    for few_buffers in (False, True):
+        loop = _Loop(KernelBody(ctx, KERNEL_BODY_RULES, few_buffers), op)
+        tensors, scalars = loop.plan()
+        if 2 * (tensors + scalars) <= _MOST_WORDS:
+            return loop
+    raise NotInKernelError(f"{tensors} tensors and {scalars} scalars")
 
 
 class _Made:
@@ -239,8 +247,8 @@ class _Loop:
         dims = dims_of(result.type) if isinstance(result.type, ir.RankedTensorType) else None
         return Buffer(dims, element_type_of(result)) if dims else None
 
-    def plan(self) -> None:
-        """Emits the body into nothing, so that what it reads and holds is known."""
+    def plan(self) -> tuple[int, int]:
+        """Emits the body into nothing, so that what it reads and holds is known: how many tensors and scalars."""
         with ir.InsertionPoint(self.op), self.op.location:
             nowhere = ir.Operation.create("scf.execute_region", regions=1)
         block = nowhere.regions[0].blocks.append()
@@ -253,9 +261,7 @@ class _Loop:
         finally:
             self.body.forget()
             nowhere.erase()
-        tensors = len(self.body.inputs) + len(self.body.owned) + len(self.boxes) + len(self.body.scratch)
-        if 2 * (tensors + scalars) > _MOST_WORDS:
-            raise NotInKernelError(f"{tensors} tensors and {scalars} scalars")
+        return len(self.body.inputs) + len(self.body.owned) + len(self.boxes) + len(self.body.scratch), scalars
 
     def emit(self) -> list[ir.Value | None]:
         """The kernel; returns the loop's results, None for those that are no tensors."""

@@ -49,16 +49,45 @@ class NotInKernelError(Exception):
 
 @dataclass(eq=False)
 class Buffer:
-    """Memory for a tensor with `dims`, of elements of StableHLO's type `element`; `value` is what it holds now."""
+    """Memory for a tensor with `dims`, of elements of StableHLO's type `element`; `value` is what it holds now.
+
+    One that lies in another one, flat and in row-major order from the element `offset` on, has that one's value."""
 
     dims: Dims
     element: ir.Type
-    value: ir.Value | None = None
+    own: ir.Value | None = None
+    within: Buffer | None = None
+    offset: int = 0
 
     @property
     def stored(self) -> ir.Type:
         """The type of its elements in memory."""
         return stored_type(self.element)
+
+    @property
+    def value(self) -> ir.Value | None:
+        """The tensor that it is now, or lies in."""
+        return self.own if self.within is None else self.within.value
+
+    @value.setter
+    def value(self, value: ir.Value | None) -> None:
+        if self.within is None:
+            self.own = value
+        else:
+            self.within.value = value
+
+    def place(self, indices: Values) -> list[ir.Value]:
+        """Where an element stands in `value`."""
+        if self.within is None:
+            return list(indices)
+        position = constant_index(self.offset)
+        stride = 1
+        for index, dim in reversed(list(zip(indices, self.dims, strict=True))):
+            if dim != 1:
+                step = index if stride == 1 else arith.muli(index, constant_index(stride))
+                position = arith.addi(position, step)
+                stride *= dim.constant_value
+        return [position]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,22 +160,23 @@ def constant_elements(dims: Dims, element: ir.Type, number: int | float) -> Elem
 def of_buffer(buffer: Buffer) -> Elements:
     """What a buffer holds at the time when it is read."""
     row = row_axis(buffer.dims)
-    rank = len(buffer.dims)
+    rank = len(buffer.dims) if buffer.within is None else 1
     boolean = isinstance(buffer.element, ir.IntegerType) and buffer.element.width == 1
 
     def at(indices: Values, lanes: int) -> ir.Value:
         assert buffer.value is not None
         i1: ir.Type = ir.IntegerType.get_signless(1)
         if lanes == 1:
-            scalar = tensor.extract(buffer.value, list(indices))
+            scalar = tensor.extract(buffer.value, buffer.place(indices))
             return arith.trunci(i1, scalar) if boolean else scalar
         type_ = ir.VectorType.get([lanes], buffer.stored)
         last = ir.AffineMapAttr.get(ir.AffineMap.get(rank, 0, [ir.AffineDimExpr.get(rank - 1)]))
-        read = vector.transfer_read(type_, buffer.value, list(indices), last, zero(buffer.stored), [True])
+        read = vector.transfer_read(type_, buffer.value, buffer.place(indices), last, zero(buffer.stored), [True])
         return arith.trunci(ir.VectorType.get([lanes], i1), read) if boolean else read
 
     own = frozenset([buffer])
-    return Elements(buffer.dims, buffer.element, at, own, has_lanes=row in (None, rank - 1), buffer=buffer)
+    has_lanes = row in (None, len(buffer.dims) - 1)
+    return Elements(buffer.dims, buffer.element, at, own, has_lanes=has_lanes, buffer=buffer)
 
 
 def reindexed(
@@ -262,7 +292,7 @@ def write(value: ir.Value, target: ir.Value, indices: Values, lanes: int, buffer
         stored = buffer.stored
         value = arith.extui(stored if lanes == 1 else ir.VectorType.get([lanes], stored), value)
     if lanes == 1:
-        return tensor.insert(value, target, list(indices))
-    rank = len(buffer.dims)
+        return tensor.insert(value, target, buffer.place(indices))
+    rank = len(buffer.dims) if buffer.within is None else 1
     last = ir.AffineMapAttr.get(ir.AffineMap.get(rank, 0, [ir.AffineDimExpr.get(rank - 1)]))
-    return vector.transfer_write(target.type, value, target, list(indices), last, [True])
+    return vector.transfer_write(target.type, value, target, buffer.place(indices), last, [True])

@@ -10,6 +10,7 @@ time, into nothing, tells which inputs and scratch buffers it needs.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -49,6 +50,11 @@ _LARGEST_SCRATCH = 1 << 16
 # take about as long. An element of any other op is as much work as so many products.
 MOST_WORK = 1 << 22
 _ELEMENT = 16
+# One-shot bufferization follows a tensor through both ends of each loop that hands it on: twice the time with each loop. So
+# few loops write to one buffer of others, and small tensors in it are written without one.
+_MOST_LOOPS = 8
+_UNROLLED = 4
+_ALIGNED = 16  # where a buffer may begin within another one, in elements: a whole vector
 # A sum of more products of sizes is not worth its evaluation.
 _MOST_TERMS = 24
 
@@ -57,11 +63,18 @@ class KernelBody:
     """Emits the body of one kernel.
 
     `inputs` are the tensors from outside that it reads, `scratch` the buffers that it needs besides. In the first run both
-    are found; in the second, `bind` has given each its value in the kernel.
+    are found; in the second, `bind` has given each its value in the kernel. With `few_buffers`, scratch buffers of known
+    size lie in one, one for each type of elements.
     """
 
-    def __init__(self, ctx: LoweringContext, rules: dict[str, Callable[[KernelBody, Any], Any]]) -> None:
+    def __init__(
+        self, ctx: LoweringContext, rules: dict[str, Callable[[KernelBody, Any], Any]], few_buffers: bool = False
+    ) -> None:
         self.ctx = ctx
+        self._few_buffers = few_buffers
+        # By type, the scratch buffer that others lie in, and how many of those are written by loops.
+        self._shared: dict[ir.Type, tuple[Buffer, int]] = {}
+        self._made: list[Buffer] = []  # all scratch buffers, in order
         self.inputs: dict[ir.Value, Buffer] = {}
         self.scratch: list[Buffer] = []
         self.owned: list[Buffer] = []  # the kernel's other outputs
@@ -69,13 +82,14 @@ class KernelBody:
         self._bound = False
         self._written: dict[Any, set[Buffer]] = {}  # by each control flow of the program
         self._used_scratch = 0
+        self.branch_buffers: dict[ir.Value, Buffer | None] = {}  # of the results of branches under way
         self.work = DimExpr.constant(0)
         self._elements: dict[ir.Value, Elements] = {}
         self._scalars: dict[ir.Value, ir.Value] = {}
 
     def forget(self) -> None:
         """Drops all values: those of a run whose ops are erased must not be touched."""
-        self._elements, self._scalars = {}, {}
+        self._elements, self._scalars, self.branch_buffers = {}, {}, {}
         for buffer in (*self.inputs.values(), *self.owned, *self.scratch):
             buffer.value = None
 
@@ -136,22 +150,40 @@ class KernelBody:
 
     # Buffers
 
-    def new_buffer(self, dims: Dims, element: ir.Type) -> Buffer:
-        """A scratch buffer, without dimensions of size 1 behind the row."""
+    def new_buffer(self, dims: Dims, element: ir.Type, may_share: bool = False) -> Buffer:
+        """A scratch buffer; with `may_share`, one that may lie in another."""
         if self._bound:
-            buffer = self.scratch[self._used_scratch]
+            buffer = self._made[self._used_scratch]
         else:
             size = product(dims)
             if size.is_constant and size.constant_value > _LARGEST_SCRATCH:
                 raise NotInKernelError(f"a tensor of {size} elements to be held")
-            buffer = Buffer(dims, element, self._placeholder(dims, element))
-            self.scratch.append(buffer)
+            if may_share and self._few_buffers and size.is_constant:
+                buffer = self._in_shared(dims, element, size)
+            else:
+                buffer = Buffer(dims, element, self._placeholder(dims, element))
+                self.scratch.append(buffer)
+            self._made.append(buffer)
         self._used_scratch += 1
         return buffer
 
+    def _in_shared(self, dims: Dims, element: ir.Type, size: DimExpr) -> Buffer:
+        stored = stored_type(element)
+        shared, loops = self._shared.get(stored, (None, 0))
+        loops += size.constant_value > _UNROLLED
+        if shared is None or loops > _MOST_LOOPS:
+            # How large it will be, nobody knows in the first run, whose ops are erased.
+            room = (DimExpr.constant(0),)
+            shared, loops = Buffer(room, stored, self._placeholder(room, stored)), 1
+            self.scratch.append(shared)
+        self._shared[stored] = shared, loops
+        offset = shared.dims[0].constant_value
+        shared.dims = (DimExpr.constant(offset + -(-size.constant_value // _ALIGNED) * _ALIGNED),)
+        return Buffer(dims, element, within=shared, offset=offset)
+
     def held(self, elements: Elements) -> Elements:
         """The same tensor, computed once and stored."""
-        buffer = self.new_buffer(elements.dims, elements.element)
+        buffer = self.new_buffer(elements.dims, elements.element, may_share=True)
         self.fill(buffer, elements)
         return of_buffer(buffer)
 
@@ -170,8 +202,13 @@ class KernelBody:
             buffer.value = target  # what `elements` reads of it stands where it is about to write
             return write(elements.at(indices, lanes), target, place(indices), lanes, buffer)
 
-        self.charge(product(dims), _ELEMENT * max(1, elements.cost))
+        size = product(dims)
+        self.charge(size, _ELEMENT * max(1, elements.cost))
         assert buffer.value is not None
+        if buffer.within is not None and size.is_constant and size.constant_value <= _UNROLLED:
+            for indices in itertools.product(*(range(dim.constant_value) for dim in dims)):
+                buffer.value = store([constant_index(index) for index in indices], buffer.value, 1)
+            return
         buffer.value = self.over(dims, [buffer.value], lambda i, c, n: [store(i, c[0], n)], lanes)[0]
 
     def charge(self, elements: DimExpr, weight: int = 1) -> None:

@@ -210,6 +210,8 @@ def _scatter(body: KernelBody, op: Any) -> None:
     buffer, read = body.writable(op, target, [body.elements(starts), body.elements(updates)])
     body.charge(product(body.ctx.dims(updates)), 16)
     held = [each.buffer or body.held(each).buffer for each in read]
+    if any(each is not None and each.within is not None for each in (buffer, *held)):
+        raise NotInKernelError("a scatter of what lies in a buffer of others")
     emitter = Scatter(body.ctx, op, [target], starts, [updates])
     (buffer.value,) = emitter.all_updates([each.value for each in held if each], [buffer.value])
     body.define(op.results[0], of_buffer(buffer))
@@ -226,7 +228,7 @@ def _is_captured(inner: Any, op: Any) -> bool:
 
 def _concatenate(body: KernelBody, op: Any) -> None:
     dims, axis = body.ctx.dims(op.results[0]), op.attributes["dimension"].value
-    buffer = body.new_buffer(dims, element_type_of(op.results[0]))
+    buffer = body.new_buffer(dims, element_type_of(op.results[0]), may_share=True)
     at = DimExpr.constant(0)
     for operand in op.operands:
         part = body.elements(operand)

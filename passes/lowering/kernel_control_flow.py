@@ -129,12 +129,16 @@ def _results(body: KernelBody, op: Any, carries: Sequence[Buffer | None], scalar
 
 
 def inner_if(body: KernelBody, op: Any) -> None:
-    """A branch in the body: each side writes its results to scratch buffers."""
+    """A branch in the body: each side writes its results to scratch buffers, those of a branch around it where that gives
+    nothing but the same."""
     ranked = [isinstance(result.type, ir.RankedTensorType) and bool(dims_of(result.type)) for result in op.results]
     carries = [
-        body.new_buffer(body.ctx.dims(result), element_type_of(result)) if is_tensor else None
+        _handed_on(body, result) or body.new_buffer(body.ctx.dims(result), element_type_of(result), may_share=True)
+        if is_tensor
+        else None
         for result, is_tensor in zip(op.results, ranked, strict=True)
     ]
+    body.branch_buffers |= dict(zip(op.results, carries, strict=True))
     held = body.held_now(op)
     types = [
         signless(element_type_of(result) if isinstance(result.type, ir.RankedTensorType) else result.type)
@@ -154,3 +158,17 @@ def inner_if(body: KernelBody, op: Any) -> None:
     )
     body.set_buffers(op, results[len(types) :])
     _results(body, op, carries, iter(results))
+
+
+def _handed_on(body: KernelBody, value: ir.Value) -> Buffer | None:
+    """The buffer of the result of a branch that is `value` in one of its sides, if nothing else uses that."""
+    uses = list(value.uses)
+    if len(uses) != 1:
+        return None
+    user = uses[0].owner.operation
+    if user.name == "nimble.tie_shape":
+        return _handed_on(body, user.results[0])
+    around = user.parent
+    if user.name != "scf.yield" or around is None or around.name != "scf.if":
+        return None
+    return body.branch_buffers.get(around.results[uses[0].operand_number])

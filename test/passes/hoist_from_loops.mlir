@@ -104,3 +104,48 @@ func.func @stays(%xs: tensor<?x6xf32> {nimble.name = "xs"}, %w: tensor<6x8xf32>,
   }
   return %0#1, %5#1 : tensor<8xf32>, tensor<8xf32>
 }
+
+// -----
+
+// So it is where the batch has a symbolic size: the row and what is read of the product are slices whose sizes are values.
+// CHECK-LABEL: func.func @symbolic_batch
+// CHECK-SAME:    %[[XS:[^:]*]]: tensor<?x?x6xf32, #nimble.dims<[@xs_0, @xs_1, 6]>>
+// CHECK-SAME:    %[[W:[^:]*]]: tensor<6x8xf32>
+// CHECK:         %[[ALL:.*]] = stablehlo.dot_general %{{.*}}, %[[W]], contracting_dims = [2] x [0]
+// CHECK-SAME:      -> tensor<?x?x8xf32, #nimble.dims<[@xs_0, @xs_1, 8]>>
+// CHECK:         stablehlo.while
+// CHECK:         } do {
+// CHECK-NOT:       stablehlo.dot_general
+// CHECK:           %[[ROW:.*]] = "nimble.slice"(%[[ALL]],
+// CHECK-SAME:        -> tensor<1x?x8xf32, #nimble.dims<[1, @xs_1, 8]>>
+// CHECK:           "nimble.reshape"(%[[ROW]],
+func.func @symbolic_batch(%xs: tensor<?x?x6xf32> {nimble.name = "xs"}, %w: tensor<6x8xf32>, %h0: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  %n = stablehlo.get_dimension_size %xs, dim = 0 : (tensor<?x?x6xf32>) -> tensor<i32>
+  %b = stablehlo.get_dimension_size %xs, dim = 1 : (tensor<?x?x6xf32>) -> tensor<i32>
+  %zero = stablehlo.constant dense<0> : tensor<i32>
+  %one = stablehlo.constant dense<1> : tensor<i32>
+  %six = stablehlo.constant dense<6> : tensor<i32>
+  %zeros = stablehlo.constant dense<0> : tensor<2xi32>
+  %ones = stablehlo.constant dense<1> : tensor<3xi32>
+  %one1 = stablehlo.reshape %one : (tensor<i32>) -> tensor<1xi32>
+  %b1 = stablehlo.reshape %b : (tensor<i32>) -> tensor<1xi32>
+  %six1 = stablehlo.reshape %six : (tensor<i32>) -> tensor<1xi32>
+  %sizes = stablehlo.concatenate %one1, %b1, %six1, dim = 0 : (tensor<1xi32>, tensor<1xi32>, tensor<1xi32>) -> tensor<3xi32>
+  %row = stablehlo.concatenate %b1, %six1, dim = 0 : (tensor<1xi32>, tensor<1xi32>) -> tensor<2xi32>
+  %0:2 = stablehlo.while(%i = %zero, %h = %h0) : tensor<i32>, tensor<?x8xf32>
+  cond {
+    %1 = stablehlo.compare LT, %i, %n : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    stablehlo.return %1 : tensor<i1>
+  } do {
+    %1 = stablehlo.reshape %i : (tensor<i32>) -> tensor<1xi32>
+    %2 = stablehlo.concatenate %1, %zeros, dim = 0 : (tensor<1xi32>, tensor<2xi32>) -> tensor<3xi32>
+    %3 = stablehlo.add %2, %sizes : tensor<3xi32>
+    %4 = stablehlo.real_dynamic_slice %xs, %2, %3, %ones : (tensor<?x?x6xf32>, tensor<3xi32>, tensor<3xi32>, tensor<3xi32>) -> tensor<1x?x6xf32>
+    %5 = stablehlo.dynamic_reshape %4, %row : (tensor<1x?x6xf32>, tensor<2xi32>) -> tensor<?x6xf32>
+    %6 = stablehlo.dot_general %5, %w, contracting_dims = [1] x [0] : (tensor<?x6xf32>, tensor<6x8xf32>) -> tensor<?x8xf32>
+    %7 = stablehlo.add %h, %6 : tensor<?x8xf32>
+    %8 = stablehlo.add %i, %one : tensor<i32>
+    stablehlo.return %8, %7 : tensor<i32>, tensor<?x8xf32>
+  }
+  return %0#1 : tensor<?x8xf32>
+}

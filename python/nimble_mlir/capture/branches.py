@@ -25,6 +25,7 @@ from .bodies import Body, as_arrays, emit_size, lower_body, refuse, specs_of, tr
 from .data_sizes.define import define_size
 from .data_sizes.slices import sliced
 from .places import place_of
+from .probing import first_known, is_probing
 from .symbols import is_symbolic
 from .tracing import current
 
@@ -41,6 +42,8 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
 
     The branches' results may differ in size, not in structure, rank and dtype (a CaptureError); a size that differs is a
     symbol of its own, which later ops may use."""
+    if is_probing():
+        return first_known([lambda: true_fun(*operands), lambda: false_fun(*operands)])
     if current() is None:
         return true_fun(*operands) if bool(pred) else false_fun(*operands)
     index = jnp.asarray(pred)
@@ -59,6 +62,8 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     branches = list(branches)
     if not branches:
         raise CaptureError("nm.switch needs at least one branch")
+    if is_probing():
+        return first_known([lambda branch=branch: branch(*operands) for branch in branches])
     if current() is None:
         return branches[min(max(int(index), 0), len(branches) - 1)](*operands)
     position = jnp.asarray(index)

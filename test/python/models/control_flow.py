@@ -191,3 +191,27 @@ def products_of_rows(xs, ys, w):
 
     first = jnp.zeros(6)
     return lax.fori_loop(0, n, opposite, first), lax.scan(step, first, (xs, ys[::-1]), reverse=True)
+
+
+@program(
+    "s, b, d",
+    lambda s, b, d: (nm.spec((s, b, 4), f32), nm.spec((4, d), f32), nm.spec((d,), f32), nm.spec((), i32)),
+    "model",
+    contents={"n": integers(0, 4)},
+    run_at_most={"s": 7, "b": 6, "d": 9},
+)
+def products_of_rows_of_symbolic_sizes(xs, w, bias, n):
+    """As `products_of_rows`; the batch and the width are symbolic, and the loop is also within another one."""
+
+    def step(c, x):
+        c = jnp.tanh(c + (jax.nn.relu(x) * 2 @ w + bias) + (w.T @ x.T).T * 0.5)
+        return c, c.sum(axis=0)
+
+    first = jnp.zeros((xs.shape[1], w.shape[1]))
+    wide = jnp.zeros((xs.shape[1], 6))
+
+    def outer(i, c):
+        scaled = xs * (1 + c.mean())
+        return c + lax.scan(lambda d, x: (d + x @ jnp.ones((4, 6)), None), wide, scaled)[0] * 0.1
+
+    return lax.scan(step, first, xs), lax.scan(step, first, xs, reverse=True), lax.fori_loop(0, n, outer, wide)

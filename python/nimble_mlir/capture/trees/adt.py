@@ -12,7 +12,10 @@ import numpy as np
 
 from nimble_mlir.errors import CaptureError, ShapeError
 
-__all__ = ["Adt", "Constructor", "Part", "adt", "array_field", "constructor", "match"]
+from .references import Reference
+from .structure import NotStructuralError
+
+__all__ = ["Adt", "Constructor", "Part", "adt", "array_field", "constructor", "is_value", "match"]
 
 
 @dataclass(frozen=True)
@@ -170,14 +173,21 @@ def match(value: Any, /, **handlers: Callable[..., Any]) -> Any:
     if missing:
         raise CaptureError(f"nm.match: no handler for {type_.__name__}.{missing[0]}")
     found = value.constructor
+    if isinstance(found, Reference):
+        return found.match(handlers)
     if isinstance(found, Part):
-        raise CaptureError(
+        raise NotStructuralError(
             f"nm.match of the part '{found.field}' of a {type_.__name__}: a compiled function takes apart its own argument "
             "only; give the part to the recursive function"
         )
     if found is None:
         raise CaptureError(f"nm.match of a {type_.__name__} in a compiled function needs an nm.recursive function")
     return handlers[found.name](*(value.__dict__[field.name] for field in found.fields))
+
+
+def is_value(leaf: Any) -> bool:
+    """Whether `leaf` is a value of an `nm.adt`: for JAX's `is_leaf`."""
+    return isinstance(leaf, Adt)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -23,17 +23,15 @@ from ..bodies import as_arrays, type_text
 from ..data_sizes.define import define_size
 from ..data_sizes.slices import sliced, updated
 from ..places import place_of
+from ..probing import NoResultYet
 from .adt import Constructor, Part
 from .layout import Layout
 from .packing import Packing
+from .structure import NotStructuralError, check_calls, marked
 
 __all__ = ["by_levels", "calls_of"]
 
 _under_way: contextvars.ContextVar[Any] = contextvars.ContextVar("levels", default=None)
-
-
-class _NoResultYet(BaseException):
-    """A recursive call while nobody knows yet what results look like."""
 
 
 class _Calls:
@@ -47,12 +45,12 @@ class _Calls:
 
     def call(self, value: Any, args: Sequence[Any]) -> Any:
         if not isinstance(value.constructor, Part):
-            raise CaptureError(
+            raise NotStructuralError(
                 f"{place_of(self.of)}: the function calls itself on a value that is no part of its argument; compiled "
                 "recursion goes to the parts"
             )
         if self._result is None:
-            raise _NoResultYet
+            raise NoResultYet
         leaves, tree = jax.tree_util.tree_flatten(tuple(args))
         self.made.append((value.constructor.field, leaves, tree))
         return self._result(len(self.made) - 1)
@@ -85,18 +83,36 @@ class _Recursion:
         self.result_specs: list[Any] = []
         self._find_result()
         self.varies = [False] * len(self.args)
+        for one in type_.constructors:
+            self._check_calls(one)
         self._find_calls()
 
     def run(self, one: Constructor, fields: Sequence[Any], args: Sequence[Any], results: Any) -> tuple[Any, _Calls]:
         """What the function gives for one value of the constructor, flat, and its calls."""
+        calls = _Calls(self.call, results)
+        return self._with(calls, one, fields, args), calls
+
+    def _with(self, calls: _Calls, one: Constructor, fields: Sequence[Any], args: Sequence[Any]) -> Any:
         given = iter(fields)
         parts = {
             field.name: _part(self.type, field.name) if field.spec is None else next(given) for field in one.fields
         }
-        calls = _Calls(self.call, results)
         with _recorded(calls):
-            result = self.fn(one.made(parts), *jax.tree_util.tree_unflatten(self.args_tree, list(args)))
-        return result, calls
+            return self.fn(one.made(parts), *jax.tree_util.tree_unflatten(self.args_tree, list(args)))
+
+    def _check_calls(self, one: Constructor) -> None:
+        count = len(self._specs(one))
+
+        def traced(*flat: Any) -> Any:
+            def result(index: int) -> Any:
+                return self.tree(marked(as_arrays(made[index][1]), self.result_specs))
+
+            calls = _Calls(self.call, result)
+            made = calls.made
+            return jax.tree_util.tree_leaves(self._with(calls, one, flat[:count], flat[count:]))
+
+        args = [jax.ShapeDtypeStruct(arg.shape, arg.dtype) for arg in self.args]
+        check_calls(traced, [*self._specs(one), *args], f"{place_of(self.fn)}: {one}")
 
     def _specs(self, one: Constructor) -> list[Any]:
         return [field.spec for field in one.fields if field.spec is not None]
@@ -111,7 +127,7 @@ class _Recursion:
         for one in self.type.constructors:
             try:
                 result = self._abstract(one, lambda fields, args, one=one: self.run(one, fields, args, None)[0])
-            except _NoResultYet:
+            except NoResultYet:
                 waiting.append(one)
                 continue
             self._state(one, result)
@@ -163,7 +179,7 @@ class _Recursion:
 
     def _check_one_call(self, one: Constructor, names: Sequence[str]) -> None:
         twice = next(name for name in names if names.count(name) > 1)
-        raise CaptureError(
+        raise NotStructuralError(
             f"{place_of(self.fn)}: {one} calls the function twice on field '{twice}'; a part is visited once, so "
             "return both results from one call"
         )
@@ -172,7 +188,9 @@ class _Recursion:
         where = f"{place_of(self.fn)}: the call on field '{name}' of {one}"
         found, wanted = ([type_text(leaf) for leaf in as_arrays(group)] for group in (leaves, self.args))
         if tree != self.args_tree or found != wanted:
-            raise CaptureError(f"{where} has the arguments {', '.join(found)}, but {', '.join(wanted)} are expected")
+            raise NotStructuralError(
+                f"{where} has the arguments {', '.join(found)}, but {', '.join(wanted)} are expected"
+            )
 
 
 def _part(type_: Any, field: str) -> Any:

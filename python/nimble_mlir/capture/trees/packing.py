@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Any
 
 import jax.numpy as jnp
 
-__all__ = ["Packing"]
+__all__ = ["Packing", "widest"]
 
 
 class Packing:
@@ -41,3 +41,12 @@ class Packing:
     def buffers(self, rows: Any) -> list[Any]:
         """Vectors of zeros for so many nodes."""
         return [jnp.zeros((rows, width), dtype) for width, dtype in zip(self.widths, self.dtypes, strict=True)]
+
+
+def widest(packings: Iterable[Packing]) -> dict[Any, int]:
+    """For each dtype, the width of the vector that holds what any of the packings does."""
+    widths: dict[Any, int] = {}
+    for packing in packings:
+        for dtype, width in zip(packing.dtypes, packing.widths, strict=True):
+            widths[dtype] = max(widths.get(dtype, 0), width)
+    return widths

@@ -1,0 +1,182 @@
+"""Recursion on an explicit stack: functions that call themselves on whatever they compute, as often as the data says.
+
+In: a function marked with `nm.recursive` and its arguments. It is traced once for each form of arguments that it is called
+with, and so is each recursive function that it calls; a call is a primitive in the trace. Out: the results of the machine
+that runs the blocks between the calls (program.py, machine.py).
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+
+from nimble_mlir.errors import CaptureError
+
+from ..bodies import Body, as_arrays, trace_body, type_text
+from ..places import place_of
+from ..probing import NoResultYet, probing
+from .adt import Adt, is_value
+from .layout import Layout
+from .machine import run
+from .program import Program, Target, call_p
+from .references import Forest, Reference, reference
+
+__all__ = ["by_stack", "under_way"]
+
+_MOST_FORMS = 64
+
+_under_way: contextvars.ContextVar[Functions | None] = contextvars.ContextVar("functions", default=None)
+
+
+def under_way() -> Functions | None:
+    """The functions that are being traced, None outside of them."""
+    return _under_way.get()
+
+
+def by_stack(fn: Callable[..., Any], call: Any, args: Sequence[Any], max_depth: int) -> Any:
+    """The result of `fn(*args)`, whose recursive calls go by `call`.
+
+    Values of an `nm.adt` among the arguments are traced ones, with the arrays of one value each."""
+    functions = Functions()
+    function, leaves = functions.found(fn, call, tuple(_entered(arg) for arg in args))
+    functions.trace()
+    program = Program()
+    for each in functions.all():
+        assert each.body is not None
+        program.add(each.target, each.body)
+    return jax.tree_util.tree_unflatten(function.tree, run(program, function.target, leaves, max_depth))
+
+
+def _entered(arg: Any) -> Any:
+    """Values of an `nm.adt` as references to the node that they are."""
+
+    def root(value: Any) -> Any:
+        if not isinstance(value, Adt) or value.constructor is not None:
+            return value
+        layout = Layout(type(value), value.__dict__["layout"])
+        return reference(Forest(layout), layout.roots[0])
+
+    return jax.tree_util.tree_map(root, arg, is_leaf=is_value)
+
+
+class _Function:
+    """A function for one form of arguments; `tree` is the structure of its results, once that is known."""
+
+    def __init__(self, fn: Callable[..., Any], args_tree: Any, forests: Sequence[Forest | None], specs: Any) -> None:
+        self.fn, self.args_tree, self.forests, self.specs = fn, args_tree, forests, specs
+        self.target = Target(fn.__name__)
+        self.tree: Any = None
+        self.body: Body | None = None
+
+    def flat(self, *leaves: Any) -> Any:
+        """The function of its flat arguments."""
+        values = [
+            leaf if forest is None else reference(forest, leaf)
+            for leaf, forest in zip(leaves, self.forests, strict=True)
+        ]
+        return self.fn(*jax.tree_util.tree_unflatten(self.args_tree, values))
+
+    def probe(self) -> None:
+        """Finds the form of the results. Raises NoResultYet where no branch is without a call of unknown result."""
+        with probing():
+            result = jax.eval_shape(self.flat, *self.specs)
+        leaves, self.tree = jax.tree_util.tree_flatten(result)
+        self.target.result_specs = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
+
+    def trace(self) -> None:
+        """Traces the function and compares its results with what the probe found."""
+        whole = jax.tree_util.tree_structure(0)
+        body = trace_body(self.flat, [whole] * len(self.specs), self.specs)
+        found, wanted = ([type_text(leaf) for leaf in leaves] for leaves in (body.results, self.target.result_specs))
+        if body.tree != self.tree or found != wanted:
+            raise CaptureError(
+                f"{place_of(self.fn)}: the results must have one structure and shape: one branch gives {self.tree} of "
+                f"{', '.join(wanted)}, the whole {body.tree} of {', '.join(found)}"
+            )
+        self.body = body
+
+
+class Functions:
+    """The functions that call each other, by the form of their arguments."""
+
+    def __init__(self) -> None:
+        self._functions: dict[Any, _Function] = {}
+
+    def all(self) -> list[_Function]:
+        """All that were found."""
+        return list(self._functions.values())
+
+    def found(self, fn: Callable[..., Any], call: Any, args: Sequence[Any]) -> tuple[_Function, list[Any]]:
+        """The function for arguments like these, and the flat arguments."""
+        values, tree = jax.tree_util.tree_flatten(tuple(args), is_leaf=is_value)
+        forests = [_forest_of(fn, value) if isinstance(value, Adt) else None for value in values]
+        leaves = as_arrays(
+            [value if forest is None else value.constructor.node for value, forest in zip(values, forests, strict=True)]
+        )
+        specs = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
+        key = (call, tree, tuple(forests), tuple((spec.shape, spec.dtype) for spec in specs))
+        if key not in self._functions:
+            if len(self._functions) == _MOST_FORMS:
+                raise CaptureError(
+                    f"{place_of(fn)}: it calls itself with arguments of ever other shapes, at last "
+                    f"{', '.join(map(type_text, specs))}; a compiled recursive function needs one form of arguments"
+                )
+            self._functions[key] = _Function(fn, tree, forests, specs)
+        return self._functions[key], leaves
+
+    def call(self, fn: Callable[..., Any], call: Any, args: Sequence[Any]) -> Any:
+        """A recursive call in a trace."""
+        function, leaves = self.found(fn, call, args)
+        if function.tree is None:
+            raise NoResultYet
+        return jax.tree_util.tree_unflatten(function.tree, call_p.bind(*leaves, target=function.target))
+
+    def trace(self) -> None:
+        """Traces all, and those that are found on the way."""
+        with self._calls():
+            while True:
+                self._probe()
+                rest = [function for function in self.all() if function.body is None]
+                if not rest:
+                    return
+                for function in rest:
+                    try:
+                        function.trace()
+                    except NoResultYet:
+                        continue  # one that it calls was not known before
+
+    def _probe(self) -> None:
+        while unknown := [function for function in self.all() if function.tree is None]:
+            known = 0
+            for function in unknown:
+                try:
+                    function.probe()
+                    known += 1
+                except NoResultYet:
+                    continue
+            if not known and len(unknown) == sum(function.tree is None for function in self.all()):
+                raise CaptureError(
+                    f"{place_of(unknown[0].fn)}: every branch makes a recursive call, so nothing says what the function "
+                    "returns; choose between the case without a call and the others by nm.cond, nm.switch or nm.match"
+                )
+
+    @contextmanager
+    def _calls(self) -> Iterator[None]:
+        token = _under_way.set(self)
+        try:
+            yield
+        finally:
+            _under_way.reset(token)
+
+
+def _forest_of(fn: Callable[..., Any], value: Any) -> Forest:
+    if isinstance(value.constructor, Reference):
+        return value.constructor.forest
+    raise CaptureError(
+        f"{place_of(fn)}: a call on a {type(value).__name__} that the compiled function makes itself; compiled recursion "
+        "goes to the values that are arguments, and their parts"
+    )
