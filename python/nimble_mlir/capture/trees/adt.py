@@ -12,7 +12,7 @@ import numpy as np
 
 from nimble_mlir.errors import CaptureError, ShapeError
 
-from .references import Reference
+from .references import Reference, maker
 from .structure import NotStructuralError
 
 __all__ = ["Adt", "Constructor", "Part", "adt", "array_field", "constructor", "is_value", "match"]
@@ -64,6 +64,9 @@ class Constructor:
         if len(args) > len(names) or unknown or len(given) + len(kwargs) != len(names):
             raise ShapeError(f"{self} has the fields ({', '.join(names)}); got {len(args)} and {sorted(kwargs)}")
         given |= kwargs
+        make = maker()
+        if make is not None:
+            return make(self, given)
         return self.made({field.name: self.checked(field, given[field.name]) for field in self.fields})
 
     def made(self, fields: Mapping[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
+import jax.core
 import jax.export
 import numpy as np
 
@@ -17,7 +18,7 @@ from nimble_mlir.errors import CaptureError, ShapeError
 
 from ..symbols import is_symbolic
 
-__all__ = ["Batch", "Layout", "pack", "register"]
+__all__ = ["Batch", "Layout", "pack", "register", "unpack"]
 
 
 class Layout:
@@ -63,9 +64,15 @@ class Batch:
 
 def register(type_: Any) -> None:
     """Makes the type and its batches pytrees, and gives it `batch`, `spec` and `pack`."""
+    from .references import Reference, reference
+
     batch_type = type(f"{type_.__name__}Batch", (Batch,), {"__module__": type_.__module__})
 
-    def of_one(_: Any, leaves: Any) -> Any:
+    def of_one(forest: Any, leaves: Any) -> Any:
+        if forest is not None:
+            return reference(forest, leaves[0])
+        if all(isinstance(leaf, np.ndarray | jax.Array) and not isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+            return unpack(type_, leaves)[0]
         made = object.__new__(type_)
         made.__dict__.update(constructor=None, layout=leaves)
         return made
@@ -81,9 +88,12 @@ def register(type_: Any) -> None:
         leaves = pack(type_, values) if layout is None else layout
         return tuple(zip(keys, leaves, strict=True)), None
 
-    jax.tree_util.register_pytree_with_keys(
-        type_, lambda value: leaves_of([value], value.__dict__.get("layout")), of_one
-    )
+    def leaves_of_one(value: Any) -> tuple[Any, Any]:
+        if isinstance(value.constructor, Reference):
+            return ((jax.tree_util.GetAttrKey("node"), value.constructor.node),), value.constructor.forest
+        return leaves_of([value], value.__dict__.get("layout"))
+
+    jax.tree_util.register_pytree_with_keys(type_, leaves_of_one, of_one)
     jax.tree_util.register_pytree_with_keys(batch_type, lambda batch: leaves_of(batch._values, batch.layout), of_batch)
 
     def batch(values: Sequence[Any]) -> Any:
@@ -101,6 +111,7 @@ def register(type_: Any) -> None:
 
     type_.batch, type_.spec = staticmethod(batch), staticmethod(spec)
     type_.pack = staticmethod(lambda values: pack(type_, values))
+    type_.unpack = staticmethod(lambda leaves: unpack(type_, leaves))
 
 
 def _names(type_: Any) -> list[str]:
@@ -166,6 +177,23 @@ def pack(type_: Any, values: Sequence[Any]) -> list[np.ndarray]:
         if not one.fields:
             bare.append(np.zeros(len(own) + 1, np.int32))
     return arrays + bare
+
+
+def unpack(type_: Any, leaves: Sequence[Any]) -> list[Any]:
+    """The values of a batch whose arrays these are."""
+    layout = Layout(type_, [np.asarray(leaf) for leaf in leaves])
+    nodes: dict[int, Any] = {}
+    for level in layout.blocks:
+        for (first, row, count), one, columns in zip(level, type_.constructors, layout.fields, strict=True):
+            for at in range(count):
+                fields = {
+                    field.name: nodes[int(columns[field.name][row + at])]
+                    if field.spec is None
+                    else columns[field.name][row + at]
+                    for field in one.fields
+                }
+                nodes[int(first) + at] = one.made(fields)
+    return [nodes[int(root)] for root in layout.roots]
 
 
 def _ordered(type_: Any, values: Sequence[Any]) -> tuple[list[Any], list[int]]:

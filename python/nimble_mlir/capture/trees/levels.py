@@ -24,7 +24,7 @@ from ..data_sizes.define import define_size
 from ..data_sizes.slices import sliced, updated
 from ..places import place_of
 from ..probing import NoResultYet
-from .adt import Constructor, Part
+from .adt import Constructor, Part, is_value
 from .layout import Layout
 from .packing import Packing
 from .structure import NotStructuralError, check_calls, marked
@@ -98,7 +98,10 @@ class _Recursion:
             field.name: _part(self.type, field.name) if field.spec is None else next(given) for field in one.fields
         }
         with _recorded(calls):
-            return self.fn(one.made(parts), *jax.tree_util.tree_unflatten(self.args_tree, list(args)))
+            result = self.fn(one.made(parts), *jax.tree_util.tree_unflatten(self.args_tree, list(args)))
+        if any(map(is_value, jax.tree_util.tree_leaves(result, is_leaf=is_value))):
+            raise NotStructuralError(f"{place_of(self.fn)}: it returns values of an nm.adt")
+        return result
 
     def _check_calls(self, one: Constructor) -> None:
         count = len(self._specs(one))

@@ -22,18 +22,22 @@ from ..bodies import type_text
 from ..checks import ensure
 from ..loops import while_loop
 from .packing import Packing, widest
-from .program import Block, Branch, Call, Go, Piece, Program, Return, Target, enter_p
+from .program import Block, Branch, Call, Go, Make, Piece, Program, Return, Target, enter_p
 
 __all__ = ["run"]
 
 _FIRST_ROOM = 32  # frames
 
 _Frame = tuple[int, list[Any]]  # the number of its block, and a vector a dtype
-_State = tuple[Any, Any, Any, Any]  # vectors of each frame, its block, how many frames, the registers of results
+# Vectors of each frame, its block, how many frames, the registers of results, of each heap the tables and how many nodes.
+_State = tuple[Any, Any, Any, Any, Any]
 
 
-def run(program: Program, target: Target, args: Sequence[Any], max_depth: int) -> list[Any]:
-    """The results of a call of `target`, flat; a ShapeError of the run where calls nest deeper than `max_depth`."""
+def run(
+    program: Program, target: Target, args: Sequence[Any], max_depth: int
+) -> tuple[list[Any], dict[Any, tuple[list[Any], Any]]]:
+    """The results of a call of `target`, flat, and for each heap the tables of its nodes, with room behind them, and how many
+    there are; a ShapeError of the run where calls nest deeper than `max_depth`."""
     constants = list(program.constants)
     entered = enter_p.bind(*args, *program.constants.values())
     program.constants = dict(zip(constants, entered[len(args) :], strict=True))
@@ -51,52 +55,72 @@ class _Machine:
         self.frame_widths = widest(self.frames.values())
         self.result_widths = widest([*self.results, self.own_results])
 
-    def run(self, args: Sequence[Any]) -> list[Any]:
+    def run(self, args: Sequence[Any]) -> tuple[list[Any], dict[Any, tuple[list[Any], Any]]]:
         entry = self.target.entry
         first = self._padded(self.frames[entry], list(args), self.frame_widths)
         stack = [jnp.zeros((_FIRST_ROOM, vector.shape[0]), vector.dtype).at[0].set(vector) for vector in first]
         blocks = jnp.full(_FIRST_ROOM, entry.number, jnp.int32)
         registers = [jnp.zeros(width, dtype) for dtype, width in self.result_widths.items()]
+        heaps = [
+            ([jnp.zeros((_FIRST_ROOM, width), dtype) for dtype, width in heap.widths.items()], jnp.int32(0))
+            for heap in self.program.heaps
+        ]
 
         def is_under_way(state: _State) -> Any:
-            return (state[2] > 0) & (jnp.asarray(state[1].shape[0]) <= 2 * self.max_depth)
+            return (state[2] > 0) & (state[2] <= self.max_depth)
 
         def with_more_room(state: _State) -> Any:
-            stack, blocks, depth, registers = state
+            stack, blocks, depth, registers, heaps = state
             stack = [_with_more_rows(frames) for frames in stack]
             blocks = _with_more_rows(blocks)
+            heaps = [([_with_more_rows(table) for table in tables], count) for tables, count in heaps]
             room = jnp.asarray(blocks.shape[0], jnp.int32)
-            return lax.while_loop(
-                lambda state: (state[2] > 0) & (state[2] < room), self._step, (stack, blocks, depth, registers)
-            )
 
-        _, _, depth, registers = while_loop(is_under_way, with_more_room, (stack, blocks, jnp.int32(1), registers))
+            def has_room(state: _State) -> Any:
+                most = jnp.max(jnp.stack([state[2], *(count for _, count in state[4])])) if heaps else state[2]
+                return is_under_way(state) & (most < room)
+
+            return lax.while_loop(has_room, self._step, (stack, blocks, depth, registers, heaps))
+
+        state = while_loop(is_under_way, with_more_room, (stack, blocks, jnp.int32(1), registers, heaps))
         message = f"nm.recursive '{self.target.name}': calls nest deeper than {self.max_depth} (max_depth)"
-        return self._unpacked(self.own_results, ensure(depth == 0, message, registers), self.result_widths)
+        registers = ensure(state[2] == 0, message, state[3])
+        results = self._unpacked(self.own_results, registers, self.result_widths)
+        return results, dict(zip(self.program.heaps, state[4], strict=True))
 
     def _step(self, state: _State) -> _State:
-        stack, blocks, depth, registers = state
+        stack, blocks, depth, registers, heaps = state
         top = depth - 1
         frame = [_row(vectors, top) for vectors in stack]
-        runs = [lambda block=block: self._block(block, frame, registers) for block in self.program.blocks]
-        change, own, callee, vectors = lax.switch(_row(blocks, top), runs)
-        rows, registers = self._apart(vectors)
+        counts = [count for _, count in heaps]
+        runs = [lambda block=block: self._block(block, frame, registers, counts) for block in self.program.blocks]
+        change, own, callee, made, vectors = lax.switch(_row(blocks, top), runs)
+        rows, registers, nodes = self._apart(vectors)
         for block, row, at in zip((own, callee), rows, (top, depth), strict=True):
             blocks = _with_row(blocks, block, at)
             stack = [_with_row(frames, vector, at) for frames, vector in zip(stack, row, strict=True)]
-        return stack, blocks, depth + change, registers
+        # A node is written each time, and counts where there is one.
+        heaps = [
+            (
+                [_with_row(table, vector, count) for table, vector in zip(tables, node, strict=True)],
+                count + (made == number).astype(jnp.int32),
+            )
+            for number, ((tables, count), node) in enumerate(zip(heaps, nodes, strict=True))
+        ]
+        return stack, blocks, depth + change, registers, heaps
 
-    def _block(self, block: Block, frame: Sequence[Any], registers: list[Any]) -> Any:
-        """How many frames there are more, the block in the place of this one, the one above it, and one vector a dtype with
-        the frames of both and the registers: a branch in a kernel has a buffer for each tensor that it gives."""
+    def _block(self, block: Block, frame: Sequence[Any], registers: list[Any], counts: Sequence[Any]) -> Any:
+        """How many frames there are more, the block in the place of this one, the one above it, the heap with a new node, and
+        one vector a dtype with the frames of both, the registers and a node for each heap: a branch in a kernel has a buffer
+        for each tensor that it gives."""
         values = dict(self.program.constants)
         values |= zip(block.parameters, self._unpacked(self.frames[block], frame, self.frame_widths), strict=True)
         packing = self.results[block.number]
         values |= zip(block.results, self._unpacked(packing, registers, self.result_widths), strict=True)
         assert block.piece is not None
-        return self._piece(block.piece, values, registers)
+        return self._piece(block.piece, values, registers, counts)
 
-    def _piece(self, piece: Piece, values: dict[Any, Any], registers: list[Any]) -> Any:
+    def _piece(self, piece: Piece, values: dict[Any, Any], registers: list[Any], counts: Sequence[Any]) -> Any:
         values = values | _computed(piece, values)
         nothing = self._frame(None, [])
         match piece.end:
@@ -112,29 +136,52 @@ class _Machine:
                 if block is None:
                     return self._action(0, callee, nothing, registers)
                 return self._action(1, self._frame(block, _read(values, block.parameters)), callee, registers)
+            case Make(heap, index, args, block):
+                number = self.program.heaps.index(heap)
+                node = self._padded(heap.packings[index], [jnp.int32(index), *_read(values, args)], heap.widths)
+                made = self._padded(self.results[block.number], [counts[number]], self.result_widths)
+                return self._action(0, self._frame(block, _read(values, block.parameters)), nothing, made, number, node)
             case Branch(index, pieces):
                 (position,) = _read(values, [index])
-                choices = [lambda piece=piece: self._piece(piece, values, registers) for piece in pieces]
+                choices = [lambda piece=piece: self._piece(piece, values, registers, counts) for piece in pieces]
                 return lax.switch(position.astype(jnp.int32), choices)
 
-    def _action(self, change: int, own: _Frame, callee: _Frame, registers: Sequence[Any]) -> Any:
+    def _action(
+        self,
+        change: int,
+        own: _Frame,
+        callee: _Frame,
+        registers: Sequence[Any],
+        made: int = -1,
+        node: Sequence[Any] = (),
+    ) -> Any:
         vectors: dict[Any, list[Any]] = {}
-        for frame in (own[1], callee[1]):
-            for dtype, vector in zip(self.frame_widths, frame, strict=True):
+        parts = [(self.frame_widths, own[1]), (self.frame_widths, callee[1]), (self.result_widths, registers)]
+        for number, heap in enumerate(self.program.heaps):
+            nothing = [jnp.zeros(width, dtype) for dtype, width in heap.widths.items()]
+            parts.append((heap.widths, node if number == made else nothing))
+        for widths, part in parts:
+            for dtype, vector in zip(widths, part, strict=True):
                 vectors.setdefault(dtype, []).append(vector)
-        for dtype, vector in zip(self.result_widths, registers, strict=True):
-            vectors.setdefault(dtype, []).append(vector)
-        numbers = [jnp.int32(number) for number in (change, own[0], callee[0])]
-        return *numbers, [jnp.concatenate(parts) for parts in vectors.values()]
+        numbers = [jnp.int32(number) for number in (change, own[0], callee[0], made)]
+        return *numbers, [jnp.concatenate(part) for part in vectors.values()]
 
-    def _apart(self, vectors: Sequence[Any]) -> tuple[list[list[Any]], list[Any]]:
-        """The frames of both and the registers again."""
-        of = dict(zip(dict.fromkeys([*self.frame_widths, *self.result_widths]), vectors, strict=True))
-        rows = [
-            [of[dtype][which * width : (which + 1) * width] for dtype, width in self.frame_widths.items()]
-            for which in range(2)
+    def _apart(self, vectors: Sequence[Any]) -> tuple[list[list[Any]], list[Any], list[list[Any]]]:
+        """The frames of both, the registers, and the nodes again."""
+        parts = [
+            self.frame_widths,
+            self.frame_widths,
+            self.result_widths,
+            *(heap.widths for heap in self.program.heaps),
         ]
-        return rows, [of[dtype][2 * self.frame_widths.get(dtype, 0) :] for dtype in self.result_widths]
+        of = dict(zip(dict.fromkeys(dtype for widths in parts for dtype in widths), vectors, strict=True))
+        starts = dict.fromkeys(of, 0)
+        made: list[list[Any]] = []
+        for widths in parts:
+            made.append([of[dtype][starts[dtype] : starts[dtype] + width] for dtype, width in widths.items()])
+            for dtype, width in widths.items():
+                starts[dtype] += width
+        return made[:2], made[2], made[3:]
 
     def _frame(self, block: Block | None, values: Sequence[Any]) -> _Frame:
         if block is None:

@@ -20,6 +20,17 @@ class Packing:
         self._of = [[index for index, spec in enumerate(specs) if spec.dtype == dtype] for dtype in self.dtypes]
         self.widths = [sum(self._size(index) for index in group) for group in self._of]
 
+    @property
+    def places(self) -> list[int]:
+        """Where each array begins in its vector."""
+        places = [0] * len(self._specs)
+        for group in self._of:
+            start = 0
+            for index in group:
+                places[index] = start
+                start += self._size(index)
+        return places
+
     def _size(self, index: int) -> int:
         return prod(self._specs[index].shape)
 

@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import jax.core
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.extend import core as jex_core
 from jax.extend.core import Primitive
@@ -26,7 +27,21 @@ from nimble_mlir.errors import CaptureError
 
 from ..bodies import refuse
 
-__all__ = ["Block", "Branch", "Call", "End", "Go", "Piece", "Program", "Return", "Target", "call_p", "enter_p"]
+__all__ = [
+    "Block",
+    "Branch",
+    "Call",
+    "End",
+    "Go",
+    "Make",
+    "Piece",
+    "Program",
+    "Return",
+    "Target",
+    "call_p",
+    "enter_p",
+    "make_p",
+]
 
 Var = Any  # jax.extend.core.Var
 Atom = Any  # a variable, or a literal
@@ -47,6 +62,21 @@ batching.primitive_batchers[call_p] = refuse(
     _ADVICE.format("batched by vmap: call the function in a loop, or give it a batch of values (Tree.batch)")
 )
 
+
+# A value that the recursion makes: `heap` has the nodes of its type, `index` is the number of the constructor.
+make_p = Primitive("nimble_make_value")
+make_p.multiple_results = True
+
+
+@make_p.def_abstract_eval
+def _abstract_eval_of_value(*fields: Any, heap: Any, index: int) -> Any:
+    return [jax.core.ShapedArray((), np.dtype(np.int32))]
+
+
+ad.primitive_jvps[make_p] = refuse(_ADVICE.format("differentiated"))
+batching.primitive_batchers[make_p] = refuse(
+    "values of an nm.adt cannot be made under vmap: make them one after the other"
+)
 
 # What a machine computes with goes through this, which says what cannot be done with all of it.
 enter_p = Primitive("nimble_enter_recursion")
@@ -99,6 +129,16 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Make:
+    """A new node of a heap, of the constructor `index`; `block` goes on with its number."""
+
+    heap: Any
+    index: int
+    args: list[Atom]
+    block: Block
+
+
+@dataclass(frozen=True)
 class Branch:
     """On with the piece of this index."""
 
@@ -106,7 +146,7 @@ class Branch:
     pieces: list[Piece]
 
 
-End = Return | Go | Call | Branch
+End = Return | Go | Call | Make | Branch
 
 
 @dataclass(frozen=True)
@@ -135,6 +175,8 @@ class Piece:
                 return [given.get(var, var) for var in block.parameters]
             case Call(_, args, block):
                 return [*args, *(block.parameters if block is not None else ())]
+            case Make(_, _, args, block):
+                return [*args, *block.parameters]
             case Branch(index, _):
                 return [index]
 
@@ -157,10 +199,11 @@ Then = Callable[[list[Atom]], End]
 
 
 class Program:
-    """The blocks of all functions. `constants` are the variables that stand for values from outside, with those."""
+    """The blocks of all functions. `heaps` are those of the types that they make values of; `constants` are the variables that stand for values from outside, with those."""
 
     def __init__(self) -> None:
         self.blocks: list[Block] = []
+        self.heaps: list[Any] = []
         self.constants: dict[Var, Any] = {}
 
     def add(self, target: Target, body: Any) -> None:
@@ -185,6 +228,11 @@ class Program:
             before, rest = list(equations[:position]), equations[position + 1 :]
             if equation.primitive is call_p:
                 return Piece(before, self._call(equation, rest, results, then))
+            if equation.primitive is make_p:
+                block = self._block(rest, results, then, equation.outvars)
+                if equation.params["heap"] not in self.heaps:
+                    self.heaps.append(equation.params["heap"])
+                return Piece(before, Make(**equation.params, args=list(equation.invars), block=block))
             cut = _CUTS.get(equation.primitive.name)
             if cut is not None:
                 return Piece(before, cut(self, equation, rest, results, then))
@@ -315,7 +363,7 @@ def _as_while(params: Mapping[str, Any], args: Sequence[Any]) -> Any:
 
 
 def _has_call(equation: Any) -> bool:
-    return equation.primitive is call_p or any(
+    return equation.primitive in (call_p, make_p) or any(
         _has_call(inner) for jaxpr in jex_core.jaxprs_in_params(equation.params) for inner in jaxpr.eqns
     )
 

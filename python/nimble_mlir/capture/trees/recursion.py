@@ -142,7 +142,13 @@ def _of_batch(fn: Callable[..., Any], call: Any, batch: Any, args: Any, max_dept
     def of_root(root: Any) -> Any:
         one = batch.type.__new__(batch.type)
         one.__dict__.update(constructor=None, layout=[root[None], *rest])
-        return by_stack(fn, call, (one, *args), max_depth)
+        result = by_stack(fn, call, (one, *args), max_depth)
+        if any(map(is_value, jax.tree_util.tree_leaves(result, is_leaf=is_value))):
+            raise CaptureError(
+                f"{place_of(fn)}: of a batch, a compiled recursion returns arrays; call it with one value at a time for values "
+                f"of an nm.adt"
+            )
+        return result
 
     return jax.lax.map(of_root, roots)
 

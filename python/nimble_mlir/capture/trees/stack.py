@@ -8,22 +8,25 @@ that runs the blocks between the calls (program.py, machine.py).
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
-from nimble_mlir.errors import CaptureError
+from nimble_mlir.errors import CaptureError, ShapeError
 
 from ..bodies import Body, as_arrays, trace_body, type_text
 from ..places import place_of
 from ..probing import NoResultYet, probing
-from .adt import Adt, is_value
+from ..tracing import Tracing, capturing, current
+from .adt import Adt, Constructor, array_field, is_value
+from .heap import arranged
 from .layout import Layout
 from .machine import run
-from .program import Program, Target, call_p
-from .references import Forest, Reference, reference
+from .program import Program, Target, call_p, make_p
+from .references import Forest, Reference, Rows, made_by, reference
 
 __all__ = ["by_stack", "under_way"]
 
@@ -48,7 +51,15 @@ def by_stack(fn: Callable[..., Any], call: Any, args: Sequence[Any], max_depth: 
     for each in functions.all():
         assert each.body is not None
         program.add(each.target, each.body)
-    return jax.tree_util.tree_unflatten(function.tree, run(program, function.target, leaves, max_depth))
+    results, heaps = run(program, function.target, leaves, max_depth)
+
+    def made(value: Any) -> Any:
+        if not isinstance(value, Adt) or value.constructor.forest not in heaps:
+            return value
+        heap = value.constructor.forest
+        return arranged(heap, *heaps[heap], value.constructor.node)
+
+    return jax.tree_util.tree_map(made, jax.tree_util.tree_unflatten(function.tree, results), is_leaf=is_value)
 
 
 def _entered(arg: Any) -> Any:
@@ -105,6 +116,7 @@ class Functions:
 
     def __init__(self) -> None:
         self._functions: dict[Any, _Function] = {}
+        self._heaps: dict[Any, Rows] = {}
 
     def all(self) -> list[_Function]:
         """All that were found."""
@@ -134,6 +146,25 @@ class Functions:
         if function.tree is None:
             raise NoResultYet
         return jax.tree_util.tree_unflatten(function.tree, call_p.bind(*leaves, target=function.target))
+
+    def make(self, one: Constructor, given: Mapping[str, Any]) -> Any:
+        """A value that the functions make. Raises CaptureError for a part that they do not make."""
+        heap = self._heaps.setdefault(one.type, Rows(one.type))
+        args = [self._field(heap, one, field, given[field.name]) for field in one.fields]
+        (node,) = make_p.bind(*args, heap=heap, index=one.type.constructors.index(one))
+        return reference(heap, node)
+
+    def _field(self, heap: Rows, one: Constructor, field: Any, value: Any) -> Any:
+        where = f"{one}: field '{field.name}'"
+        if field.spec is not None:
+            return jnp.asarray(array_field(value, field.spec, where))
+        if not isinstance(value, one.type):
+            raise ShapeError(f"{where} must be a {one.type.__name__}, got {type(value).__name__}")
+        if not isinstance(value.constructor, Reference) or value.constructor.forest is not heap:
+            raise CaptureError(
+                f"{where} is a part of an argument; a compiled recursion puts together what it makes: let it make a copy"
+            )
+        return value.constructor.node
 
     def trace(self) -> None:
         """Traces all, and those that are found on the way."""
@@ -166,9 +197,13 @@ class Functions:
 
     @contextmanager
     def _calls(self) -> Iterator[None]:
+        # What JAX has traced of the same functions before holds other calls than these, or none.
+        tracing = current()
+        assert tracing is not None
         token = _under_way.set(self)
         try:
-            yield
+            with made_by(self.make), capturing(Tracing(tracing.scope, tracing.names, anew=True)):
+                yield
         finally:
             _under_way.reset(token)
 
