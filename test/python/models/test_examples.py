@@ -47,3 +47,10 @@ def test_tree_lstm():
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.count("µs a leaf") == 2
+
+
+def test_tree_decoder():
+    command = [sys.executable, str(EXAMPLES / "tree_decoder.py"), "--trees", "4", "--levels", "5"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("the same tree") == 4

@@ -19,7 +19,7 @@ _PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 # The other pages have code for illustration, which must only be valid Python.
 _RUN = {
     "README.md", "architecture.md", "data-dependent-sizes.md", "dynamic-loops.md", "dynamism.md", "errors.md", "limits.md",
-    "targets.md", "trees.md",
+    "recursion.md", "targets.md", "trees.md",
 }  # fmt: skip
 _BLOCK = re.compile(r"^```(python|pycon)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

@@ -49,7 +49,10 @@ def arranged(heap: Rows, tables: Sequence[Any], count: Any, root: Any) -> Any:
 
 
 def _heights(heap: Rows, integers: Any, number: Any, count: Any) -> Any:
-    """How far each node is above the lowest leaf below it: parts have lower numbers."""
+    """How far each node is above the lowest leaf below it: parts have lower numbers.
+
+    With a row more, no array is empty, which would have to be checked in each step."""
+    integers, number = _with_empty_row(integers), _with_empty_row(number)
     places = [_parts(one, packing) for one, packing in zip(heap.type.constructors, heap.packings, strict=True)]
 
     def step(node: Any, heights: Any) -> Any:
@@ -63,7 +66,7 @@ def _heights(heap: Rows, integers: Any, number: Any, count: Any) -> Any:
         height = lax.switch(kind, [lambda columns=columns: above(columns) for columns in places])
         return lax.dynamic_update_index_in_dim(heights, height, node, 0)
 
-    return lax.fori_loop(jnp.int32(0), count, step, jnp.zeros_like(number))
+    return lax.fori_loop(jnp.int32(0), count, step, jnp.zeros_like(number))[:-1]
 
 
 def _parts(one: Any, packing: Any) -> list[int]:

@@ -77,7 +77,7 @@ def _entered(arg: Any) -> Any:
 class _Function:
     """A function for one form of arguments; `tree` is the structure of its results, once that is known."""
 
-    def __init__(self, fn: Callable[..., Any], args_tree: Any, forests: Sequence[Forest | None], specs: Any) -> None:
+    def __init__(self, fn: Callable[..., Any], args_tree: Any, forests: Sequence[Rows | None], specs: Any) -> None:
         self.fn, self.args_tree, self.forests, self.specs = fn, args_tree, forests, specs
         self.target = Target(fn.__name__)
         self.tree: Any = None
@@ -208,7 +208,7 @@ class Functions:
             _under_way.reset(token)
 
 
-def _forest_of(fn: Callable[..., Any], value: Any) -> Forest:
+def _forest_of(fn: Callable[..., Any], value: Any) -> Rows:
     if isinstance(value.constructor, Reference):
         return value.constructor.forest
     raise CaptureError(
