@@ -14,6 +14,7 @@ from nimble_mlir.mlir import ir
 from .base import ModulePass, entry_functions, fail
 from .lowering import LOWERING_RULES, UPSTREAM_OPS, LoweringContext
 from .lowering.crosswise import REDUCING, materialized, read_crosswise
+from .lowering.double_functions import expand_double_functions
 from .lowering.kernels import NoKernelsError
 from .lowering.registry import Rule
 from .regions import statements
@@ -46,6 +47,8 @@ class LegalizeToLinalg(ModulePass):
             context = LoweringContext(table.scope, builder, self.target)
             for op in statements(function):
                 _lower(context, op)
+            if self.target == "vulkan":
+                expand_double_functions(function)
 
 
 def _lower(context: LoweringContext, op: Any) -> None:

@@ -54,6 +54,11 @@ class Array:
         """Whether a call has taken it; its elements are gone then."""
         return self._donated_to is not None
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether somebody may hold a view of its memory."""
+        return self._seen
+
     def check_usable(self, what: str) -> None:
         """Raises NimbleError for an array that is donated; `what` says what it was wanted for."""
         if self._donated_to is not None:

@@ -164,7 +164,8 @@ class Entry:
             finally:
                 pool.release(context)
             if held or stay:
-                return self._held_results(outputs, device, shared, [array for array in held if array not in donated])
+                kept = [array for array in held if array.is_seen or array not in donated]
+                return self._held_results(outputs, device, shared, kept)
             results = [
                 to_numpy(outputs.get_as_object(index, HalBufferView), dtype, device)
                 for index, dtype in enumerate(self._results)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import iree.runtime
+import numpy as np
 
 from nimble_mlir.dims.signature import REFLECTION_KEY, Signature
 from nimble_mlir.errors import LoadError
@@ -21,9 +22,10 @@ from nimble_mlir.runtime.contexts import ContextPool, context_limit
 from nimble_mlir.runtime.cpu import check_cpu
 from nimble_mlir.runtime.device import Device, DeviceOptions, get_device, vm_instance
 from nimble_mlir.runtime.entry import Entry, Place
+from nimble_mlir.runtime.file import MappedFile, ModuleFile
 from nimble_mlir.runtime.images import DRIVER_OF_TARGET, choose_target
 from nimble_mlir.runtime.module import Module
-from nimble_mlir.runtime.weights import parameters_module
+from nimble_mlir.runtime.weights import array_parameters, parameters_module
 
 __all__ = ["load", "open_module"]
 
@@ -64,6 +66,8 @@ def open_module(
     name: str | None = None,
     ir_stages: Mapping[str, str | Callable[[], str]] | None = None,
     live_treedefs: Mapping[str, tuple[Any, Any]] | None = None,
+    weights: Mapping[str, np.ndarray] | None = None,
+    contents: ModuleFile | None = None,
 ) -> Module:
     """`load` for the process that compiled the module.
 
@@ -71,6 +75,7 @@ def open_module(
     `live_treedefs` maps entry names to JAX's treedefs of ((args, kwargs), results): with them, types that are registered
     with JAX can be passed and returned. Without `absent_device_is_error` a module whose device is not there, or whose
     code this machine cannot run, can be saved and asked for its signature; the LoadError comes when it is called.
+    `weights` are what the file lacks yet, used where they lie: they must not change. `contents` is the file with them.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         name, file = name or "bytes", _map_bytes(source)
@@ -89,6 +94,7 @@ def open_module(
     if not texts:
         raise LoadError(f"'{name}' was not compiled by nimble_mlir: no function carries a nimble signature")
     signature = Signature.from_json(*texts)
+    added = sum(array.nbytes for array in (weights or {}).values())
     chosen = device or signature.driver or DRIVER_OF_TARGET.get(signature.target)
     if chosen is None:
         raise LoadError(f"'{name}' was compiled for the target '{signature.target}', which has no device here")
@@ -96,10 +102,11 @@ def open_module(
     def place_on(options: DeviceOptions | str) -> Place:
         check_cpu(signature.cpu_features, name)
         opened = get_device(options)
-        return Place(opened, _make_pool(vm_module, parameters_module(file, name), opened, image, name))
+        parameters = parameters_module(file, name) if weights is None else array_parameters(weights)
+        return Place(opened, _make_pool(vm_module, parameters, opened, len(image) + added, name))
 
     place, small = _Once(lambda: place_on(chosen)), None
-    if device is None and chosen == "local-task" and len(view) <= _MAX_SMALL_FILE:
+    if device is None and chosen == "local-task" and len(view) + added <= _MAX_SMALL_FILE:
         small = _Once(lambda: place_on("local-sync"))
     try:
         place()
@@ -118,7 +125,7 @@ def open_module(
         signature,
         entries,
         lambda: place().device,
-        image=view,
+        file=contents or MappedFile(view),
         targets=tuple(images),
         name=name,
         asked_for=device,
@@ -170,7 +177,7 @@ def _open_bytecode(image: memoryview, name: str) -> Any:
         raise LoadError(f"the IREE runtime cannot read '{name}': {error}") from error
 
 
-def _make_pool(vm_module: Any, parameters: Any | None, device: Device, view: memoryview, name: str) -> ContextPool:
+def _make_pool(vm_module: Any, parameters: Any | None, device: Device, size: int, name: str) -> ContextPool:
     def create() -> Any:
         hal_module = iree.runtime.create_hal_module(vm_instance(), device.hal_device)
         return iree.runtime.VmContext(
@@ -178,6 +185,6 @@ def _make_pool(vm_module: Any, parameters: Any | None, device: Device, view: mem
         )
 
     try:
-        return ContextPool(create, context_limit(device.options.driver, len(view)))
+        return ContextPool(create, context_limit(device.options.driver, size))
     except Exception as error:
         raise LoadError(f"'{name}' cannot be started on {device.options.driver}: {error}") from error

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +11,7 @@ from nimble_mlir.errors import LoadError, NimbleError
 from nimble_mlir.runtime.device import Device, DeviceOptions
 from nimble_mlir.runtime.device_array import Array, put
 from nimble_mlir.runtime.entry import Entry
+from nimble_mlir.runtime.file import ModuleFile
 
 __all__ = ["Module"]
 
@@ -31,7 +30,7 @@ class Module:
         entries: Mapping[str, Entry],
         device: Callable[[], Device],
         *,
-        image: memoryview,
+        file: ModuleFile,
         targets: tuple[str, ...],
         name: str,
         asked_for: DeviceOptions | str | None = None,
@@ -40,7 +39,7 @@ class Module:
         self._signature = signature
         self._entries = dict(entries)
         self._device = device
-        self._image = image
+        self._file = file
         self._targets = targets
         self._asked_for = asked_for
         self._name = name
@@ -106,19 +105,7 @@ class Module:
 
         The file appears whole or not at all. Raises OSError.
         """
-        path = os.fspath(path)
-        folder, base = os.path.split(path)
-        temporary = os.path.join(folder, f".{base}.{secrets.token_hex(6)}.tmp")
-        try:
-            with open(temporary, "xb") as file:
-                file.write(self._image)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+        self._file.save(os.fspath(path))
 
     def ir(self, stage: str) -> str:
         """The text of the IR at one stage of the compilation ("stablehlo", "nimble", "shapes", "linalg", "iree").
@@ -146,8 +133,12 @@ class Module:
 
     @property
     def image(self) -> memoryview:
-        """The bytes of the file, as `save` writes them; without a copy, valid as long as they are referenced."""
-        return self._image
+        """The bytes of the file, as `save` writes them; valid as long as they are referenced.
+
+        Those of a file that was loaded are the mapped file. A module that was compiled here with weights of its own is put
+        into a temporary file when it is first asked for.
+        """
+        return self._file.view
 
     def __repr__(self) -> str:
         try:
@@ -158,7 +149,7 @@ class Module:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A module is pickled as the bytes of its file, and loaded on the same kind of device where it is unpickled."""
-        return _unpickle, (bytes(self._image), self._asked_for)
+        return _unpickle, (bytes(self.image), self._asked_for)
 
 
 def _unpickle(data: bytes, device: DeviceOptions | str | None) -> Module:

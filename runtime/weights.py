@@ -1,7 +1,8 @@
-"""The weights in a file: found in its archive and given to IREE as parameters, in place.
+"""The weights of a module: found in the archive of its file and given to IREE as parameters, in place.
 
-In: the mapped file. Out: an IREE module that answers the parameters of scope "nimble", or None where the file has none.
-The elements are used where the file is mapped; what the compiler packs for its kernels is copied once a context.
+In: the mapped file, or the arrays of the process that compiled. Out: an IREE module that answers the parameters of scope
+"nimble", or None where there are none. The elements are used where the file is mapped, or where the arrays lie; what the
+compiler packs for its kernels is copied once a context.
 """
 
 from __future__ import annotations
@@ -10,18 +11,19 @@ import json
 import mmap
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import iree.runtime
+import numpy as np
 
 from nimble_mlir.errors import LoadError
 from nimble_mlir.runtime.archive import open_archive
 from nimble_mlir.runtime.device import vm_instance
 
-__all__ = ["LINK_ENTRY", "PARAMETER_SCOPE", "WEIGHTS_ENTRY", "parameters_module"]
+__all__ = ["LINK_ENTRY", "PARAMETER_SCOPE", "WEIGHTS_ENTRY", "array_parameters", "parameters_module"]
 
 WEIGHTS_ENTRY = "weights.safetensors"
 LINK_ENTRY = "weights.link"
@@ -43,6 +45,19 @@ def parameters_module(image: mmap.mmap, name: str) -> Any | None:
     # The stubs of iree-base-runtime 3.13 give these two methods fewer parameters than they have.
     for key, offset, length in _tensors(source.image, source.start, source.size, source.name):
         index.add_from_file_handle(key, file, length, offset)  # pyright: ignore[reportCallIssue]
+    provider = index.create_provider(PARAMETER_SCOPE)  # pyright: ignore[reportCallIssue]
+    return iree.runtime.create_io_parameters_module(vm_instance(), provider)
+
+
+def array_parameters(arrays: Mapping[str, np.ndarray]) -> Any | None:
+    """The IREE module with `arrays` as parameters, which it keeps and which must not change; None without any."""
+    if not arrays:
+        return None
+    index = iree.runtime.ParameterIndex()
+    for key, array in arrays.items():
+        elements = memoryview(array.reshape(-1).view(np.uint8))  # pyright: ignore[reportArgumentType]
+        file = iree.runtime.FileHandle.wrap_memory(elements if array.nbytes else memoryview(b"\0"))  # pyright: ignore[reportArgumentType]
+        index.add_from_file_handle(key, file, array.nbytes, 0)  # pyright: ignore[reportCallIssue]
     provider = index.create_provider(PARAMETER_SCOPE)  # pyright: ignore[reportCallIssue]
     return iree.runtime.create_io_parameters_module(vm_instance(), provider)
 

@@ -18,7 +18,7 @@ from nimble_mlir.mlir import arith, ir, tensor
 from .long_arithmetic import long_product, two_sum
 from .real import Real, bits_of, where
 
-__all__ = ["cos", "sin", "sin_cos", "tan"]
+__all__ = ["ROUNDING", "cos", "sin", "sin_cos", "tan"]
 
 # 2/pi as a binary fraction: 64 bits a word.
 _TWO_OVER_PI_DIGITS = (
@@ -31,7 +31,7 @@ _WORDS = tuple(int(_TWO_OVER_PI_DIGITS[i : i + 16], 16) for i in range(0, len(_T
 _HALF_PI = host.pi / 2
 _HALF_PI_REST = 6.123233995736766e-17
 # Adding and subtracting it rounds a double to an integer, whose low bits then are those of the sum.
-_ROUND = 1.5 * 2.0**52
+ROUNDING = 1.5 * 2.0**52
 _ULT, _EQ, _NE = 6, 0, 1  # arith.cmpi
 
 
@@ -136,8 +136,8 @@ _NEAR = 2.0**20
 
 
 def _reduced(x: Real) -> _Reduced:
-    rounded = x * (2 / host.pi) + _ROUND
-    n = rounded - _ROUND
+    rounded = x * (2 / host.pi) + ROUNDING
+    n = rounded - ROUNDING
     first = x - n * _PARTS[0]
     second = first - n * _PARTS[1]
     carried = (first - second) - n * _PARTS[1]
@@ -240,8 +240,8 @@ _NARROW_NEAR = 2.0**27
 def _reduced_narrow(x: Real) -> _Reduced:
     """An f32, as an f64."""
     wide = Real(arith.extf(ir.F64Type.get(), x.value))
-    rounded = wide * (2 / host.pi) + _ROUND
-    n = rounded - _ROUND
+    rounded = wide * (2 / host.pi) + ROUNDING
+    n = rounded - ROUNDING
     r = (wide - n * _NARROW_PARTS[0]) - n * _NARROW_PARTS[1]
     is_far = _is_far(x, _NARROW_NEAR)
     far = _reduced_far_narrow(x)

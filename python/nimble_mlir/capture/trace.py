@@ -71,8 +71,9 @@ def trace(
 
     `scope` is JAX's of the symbolic sizes among the arguments, `symbols` are their names."""
     name = getattr(fn, "__name__", type(fn).__name__)
+    at_definition = _called_where_defined(fn)
     try:
-        traced, defined = _trace_once(fn, args, kwargs, scope, frozenset(symbols))
+        traced, defined = at_definition(lambda: _trace_once(fn, args, kwargs, scope, frozenset(symbols)))
     except NimbleError:
         raise
     except Exception as error:  # whatever JAX or the user's function raises while it is traced
@@ -81,9 +82,10 @@ def trace(
     constants, closed = _hoist_constants(traced.jaxpr)
     flat = [_spec(variable.aval) for variable in closed.jaxpr.invars]
     sizes = size_argument(defined, scope)
-    again = jax.jit(_named(jex_core.jaxpr_as_fun(closed), name, len(sizes)), keep_unused=True).trace(*flat, *sizes)
+    flattened = jax.jit(_named(jex_core.jaxpr_as_fun(closed), name, len(sizes)), keep_unused=True)
+    again = at_definition(lambda: flattened.trace(*flat, *sizes))
     try:
-        lowered = lower(again)
+        lowered = at_definition(lambda: lower(again))
     except NimbleError:
         raise
     except Exception as error:  # JAX's lowering rules raise what they like for what they cannot lower
@@ -91,6 +93,20 @@ def trace(
     return Traced(
         to_portable_artifact(lowered.compiler_ir(), stablehlo_version), constants, traced.out_info, len(sizes)
     )
+
+
+def _called_where_defined(fn: Callable[..., Any]) -> Callable[[Callable[[], Any]], Any]:
+    """Calls what it is given, from a frame that says that it is where `fn` is defined.
+
+    For what has no line in the function (its own result, constants) JAX takes that of the caller. That is no place in the
+    program, and who compiles a function from another line is to get the same file.
+    """
+    call = lambda inner: inner()  # noqa: E731 - one line, so that its frame has the line that the code object begins at
+    code = getattr(inspect.unwrap(fn), "__code__", None)
+    if code is not None:
+        place = {"co_filename": code.co_filename, "co_firstlineno": code.co_firstlineno}
+        call.__code__ = call.__code__.replace(**place, co_name=code.co_name, co_qualname=code.co_qualname)
+    return call
 
 
 def _trace_once(
@@ -136,7 +152,8 @@ def _lift(jaxpr: Any) -> Any:
 def _array(const: Any) -> np.ndarray:
     if jax.dtypes.issubdtype(const.dtype, jax.dtypes.prng_key):
         const = jax.random.key_data(const)
-    return np.asarray(const)
+    # The program and the module use the elements where they lie: an array of numpy's may be written to later.
+    return np.asarray(const) if isinstance(const, jax.Array) else np.array(const)
 
 
 def _file_line(fn: Callable[..., Any]) -> str:

@@ -103,19 +103,23 @@ def main(
             specs = [parse_spec(text) for text in inputs]
             program = read_program(source, specs, constraints, _likely(likely), wanted[0])
         if compile_to != "vmfb":
-            data = lower_program(program, compile_to, options, monitor).encode()
+            data, module = lower_program(program, compile_to, options, monitor).encode(), None
         else:
-            data = bytes(compile_program(program, wanted, options, monitor).image)
+            data, module = b"", compile_program(program, wanted, options, monitor)
     if timing:
         note(monitor.report())
-    _write(output, data)
-    if not quiet and output not in (None, "-"):
+    if module is not None and output != "-":
+        module.save(str(output))
+    else:
+        _write(output, data if module is None else module.image)
+    if output is not None and output != "-" and not quiet:
         seconds = sum(seconds for _, seconds in monitor.timings)
-        what = f"for {', '.join(wanted)}, {len(data):,} bytes" if compile_to == "vmfb" else f"stage {compile_to}"
+        size = f"{Path(output).stat().st_size:,} bytes"
+        what = f"for {', '.join(wanted)}, {size}" if compile_to == "vmfb" else f"stage {compile_to}"
         note(f"nimble-compile: wrote '{output}' ({what}) in {seconds:.1f} s")
 
 
-def _write(output: str | None, data: bytes) -> None:
+def _write(output: str | None, data: bytes | memoryview) -> None:
     if output is None or output == "-":
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()

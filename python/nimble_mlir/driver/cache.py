@@ -1,7 +1,7 @@
-"""The persistent compile cache: what the IREE compiler made of a program, by everything that it depends on.
+"""The persistent compile cache: what the passes and the IREE compiler made of a program, by all that it depends on.
 
-In: a key over the IR of stage iree, the flags, the versions of the tools and, for the host, the features of its CPU.
-Out: the image (a .vmfb without weights), if it is there. The weights are no part of it: they are added to each file anew.
+In: a key (cache_key.py). Out: the image (a .vmfb without weights), if it is there. The weights are no part of it: the
+passes do not see them, and they are added to each file anew.
 
 Safe under concurrent and interrupted writers: an entry appears whole or not at all (a temporary file, then a rename); two
 processes that compile the same program wait for each other, by a lock file; what is read is compared with its CRC-32 and
@@ -13,14 +13,12 @@ NIMBLE_CACHE_BYTES how large it may grow (default 2 GiB): the entries that were 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
-import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +28,7 @@ import platformdirs
 from nimble_mlir.errors import CompileError, LoadError
 from nimble_mlir.runtime.archive import check_archive
 
-__all__ = ["CacheEntry", "clear", "directory", "entries", "get_or_make", "is_on", "key_of", "limit", "size"]
+__all__ = ["CacheEntry", "clear", "directory", "entries", "is_on", "limit", "lookup", "size"]
 
 _SUFFIX = ".vmfb"
 _DEFAULT_BYTES = 2 << 30
@@ -91,45 +89,34 @@ def clear() -> None:
                 path.unlink(missing_ok=True)
 
 
-def key_of(module: bytes, flags: Sequence[str], versions: Sequence[str]) -> str:
-    """The key of a program as bytecode, compiled with these flags by tools of these versions."""
-    digest = hashlib.sha256()
-    parts = [module, *(text.encode() for text in (*flags, *versions))]
-    if any(flag.endswith("=host") for flag in flags):
-        parts.append(_cpu().encode())
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return digest.hexdigest()
+@contextmanager
+def lookup(key: str, output: Path) -> Iterator[bool]:
+    """Puts the image of `key` at `output` and gives True; or gives False, and keeps what the block puts there.
 
-
-def get_or_make(key: str, make: Callable[[Path], None], output: Path) -> bool:
-    """Puts the image of `key` at `output`, by `make(output)` where the cache does not have it; whether it had it.
-
-    Two callers of one key, in any processes, run one `make`. What `make` raises is the caller's.
+    Of two callers of one key, in any processes, the second waits for the first. What the block raises is the caller's, and
+    leaves nothing. A folder that can only be read is read.
     """
     folder = directory()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder / f"{key}.lock"):
-            if _read(folder / f"{key}{_SUFFIX}", output):
-                return True
-            make(output)
+    with ExitStack() as stack:
+        broken: OSError | None = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(filelock.FileLock(folder / f"{key}.lock"))
+        except OSError as error:
+            broken = error
+        try:
+            found = _read(folder / f"{key}{_SUFFIX}", output)  # an entry appears whole: this needs no lock
+        except OSError as error:
+            found, broken = False, broken or error
+        if broken is not None and not found:
+            _log.warning("the compile cache '%s' cannot be used: %s", folder, broken.strerror or broken)
+        yield found
+        if found or broken is not None:
+            return
+        try:
             _write(folder, key, output)
-            return False
-    except OSError as error:
-        if output.exists():  # made, but not kept
+        except OSError as error:
             _log.warning("the compile cache '%s' cannot be written: %s", folder, error.strerror or error)
-            return False
-        _log.warning("the compile cache '%s' cannot be used: %s", folder, error.strerror or error)
-    make(output)
-    return False
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with filelock.FileLock(path):
-        yield
 
 
 def _read(path: Path, output: Path) -> bool:
@@ -141,7 +128,8 @@ def _read(path: Path, output: Path) -> bool:
         check_archive(memoryview(data), str(path))
     except LoadError as error:
         _log.warning("dropped from the compile cache: %s", error)
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # of a folder that can only be read
+            path.unlink(missing_ok=True)
         return False
     output.write_bytes(data)
     with suppress(OSError):
@@ -175,14 +163,3 @@ def _prune(folder: Path) -> None:
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > _STALE_SECONDS:
                 path.unlink()
-
-
-def _cpu() -> str:
-    """The features of this machine's CPU, as the kernel names them."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        import platform
-
-        return f"{platform.machine()} {platform.processor()}"
-    return "\n".join(sorted(set(re.findall(r"^(?:model name|flags|Features|CPU part)\s*:.*$", text, re.MULTILINE))))

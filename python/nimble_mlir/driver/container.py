@@ -9,7 +9,10 @@ other tools can read them (the safetensors format: an 8-byte length, a JSON head
 from __future__ import annotations
 
 import json
+import mmap
 import shutil
+import tempfile
+import threading
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +21,9 @@ from typing import IO
 
 import numpy as np
 
-__all__ = ["IMAGE_ENTRY", "LINK_ENTRY", "WEIGHTS_ENTRY", "add_image", "add_weights", "link_weights"]
+from nimble_mlir.runtime.file import replacing
+
+__all__ = ["IMAGE_ENTRY", "LINK_ENTRY", "WEIGHTS_ENTRY", "UnwrittenFile", "add_image", "add_weights", "link_weights"]
 
 WEIGHTS_ENTRY = "weights.safetensors"
 LINK_ENTRY = "weights.link"
@@ -46,8 +51,42 @@ _SAFETENSORS_DTYPES = {
 }
 
 
-def add_weights(path: Path, weights: Mapping[str, np.ndarray]) -> None:
-    """Appends the arrays of `weights` to the archive at `path`; without any the file stays as it is."""
+class UnwrittenFile:
+    """The file of a module that was compiled in this process: its archive without weights, and the weights, which are the
+    arrays of the program until somebody asks for the file.
+
+    See `nimble_mlir.runtime.file.ModuleFile`.
+    """
+
+    def __init__(self, archive: bytes, weights: Mapping[str, np.ndarray]) -> None:
+        self._archive, self._weights = archive, weights
+        self._lock = threading.Lock()
+        self._view: memoryview | None = None
+
+    @property
+    def view(self) -> memoryview:
+        """The bytes of the whole file, in a temporary file that goes with them."""
+        with self._lock:
+            if self._view is None:
+                with tempfile.TemporaryFile(prefix="nimble-") as file:
+                    self._write(file)
+                    self._view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            return self._view
+
+    def save(self, path: str) -> None:
+        """Writes the whole file to `path`, or nothing. Raises OSError."""
+        with replacing(path) as file:
+            self._write(file)
+
+    def _write(self, file: IO[bytes]) -> None:
+        file.write(self._archive)
+        add_weights(file, self._weights)
+        file.flush()
+
+
+def add_weights(path: Path | IO[bytes], weights: Mapping[str, np.ndarray]) -> None:
+    """Appends the arrays of `weights` to the archive at `path`, which may be a file that is open for reading and writing;
+    without any the file stays as it is."""
     if not weights:
         return
     header = _header(weights)
@@ -66,7 +105,7 @@ def add_image(path: Path, target: str, image: Path) -> None:
 
 
 @contextmanager
-def _aligned_entry(path: Path, name: str, size: int) -> Iterator[IO[bytes]]:
+def _aligned_entry(path: Path | IO[bytes], name: str, size: int) -> Iterator[IO[bytes]]:
     """A file to write an entry of `size` bytes to, which begins at a page of the archive."""
     with zipfile.ZipFile(path, "a", zipfile.ZIP_STORED) as archive:
         info = zipfile.ZipInfo(name)

@@ -5,12 +5,16 @@ In: calls of the driver. Out: what those who watch (the command line, `Module.ir
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 __all__ = ["Monitor"]
+
+# What they get comes from the passes (`NIMBLE_LOG=passes,ir`).
+_LOGS = (logging.getLogger("nimble_mlir.passes"), logging.getLogger("nimble_mlir.ir"))
 
 
 @dataclass
@@ -37,6 +41,10 @@ class Monitor:
         started = time.perf_counter()
         yield
         self.timings.append((name, time.perf_counter() - started))
+
+    def wants_passes(self) -> bool:
+        """Whether somebody looks at what the passes do, so that they have to run also where the cache has the image."""
+        return self.on_ir is not None or any(log.isEnabledFor(logging.DEBUG) for log in _LOGS)
 
     def report(self) -> str:
         """Where the time went: a line a step, in seconds and percent."""

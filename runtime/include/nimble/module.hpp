@@ -8,6 +8,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -52,13 +53,30 @@ class Module {
   // ShapeError for arguments that do not fit and for checks that fail in the run, Error for other failures; the module can be
   // called again after each.
   std::vector<Tensor> call(const std::vector<TensorView>& arguments, const std::string& entry = "") const {
-    const detail::EntryCode& code = state_->code(entry);
-    Borrowed context(*state_);
-    return context->call(code, arguments);
+    return run(arguments.begin(), arguments.end(), entry, &detail::Context::call);
+  }
+  std::vector<Tensor> call(const std::vector<Argument>& arguments, const std::string& entry = "") const {
+    return run(arguments.begin(), arguments.end(), entry, &detail::Context::call);
+  }
+  std::vector<Tensor> call(std::initializer_list<Argument> arguments, const std::string& entry = "") const {
+    return run(arguments.begin(), arguments.end(), entry, &detail::Context::call);
   }
 
-  std::vector<Tensor> call(std::initializer_list<TensorView> arguments, const std::string& entry = "") const {
-    return call(std::vector<TensorView>(arguments), entry);
+  // As `call`; the results stay on the device, and go into further calls without a copy.
+  std::vector<DeviceTensor> on_device(const std::vector<TensorView>& arguments, const std::string& entry = "") const {
+    return run(arguments.begin(), arguments.end(), entry, &detail::Context::on_device);
+  }
+  std::vector<DeviceTensor> on_device(const std::vector<Argument>& arguments, const std::string& entry = "") const {
+    return run(arguments.begin(), arguments.end(), entry, &detail::Context::on_device);
+  }
+  std::vector<DeviceTensor> on_device(std::initializer_list<Argument> arguments, const std::string& entry = "") const {
+    return run(arguments.begin(), arguments.end(), entry, &detail::Context::on_device);
+  }
+
+  // A copy of an array in the memory of the module's device.
+  DeviceTensor to_device(const TensorView& elements) const {
+    Borrowed context(*state_);
+    return context->to_device(elements);
   }
 
   // The shapes of the results for shapes of arguments, without running.
@@ -125,11 +143,24 @@ class Module {
     Borrowed(const Borrowed&) = delete;
     Borrowed& operator=(const Borrowed&) = delete;
     detail::Context* operator->() const { return context_.get(); }
+    detail::Context* get() const { return context_.get(); }
 
    private:
     State& state_;
     std::unique_ptr<detail::Context> context_;
   };
+
+  template <typename Iterator, typename Results>
+  Results run(Iterator first, Iterator last, const std::string& entry, Results (detail::Context::*method)(const detail::EntryCode&)) const {
+    const detail::EntryCode& code = state_->code(entry);
+    Borrowed context(*state_);
+    auto& given = context->given();
+    for (; first != last; ++first) given.push_back(given_of(*first));
+    return (context.get()->*method)(code);
+  }
+
+  static detail::Given given_of(const TensorView& view) { return {&view, nullptr}; }
+  static detail::Given given_of(const Argument& argument) { return {argument.view(), argument.held()}; }
 
   Module(detail::Memory file, const std::string& name, const std::string& path, const LoadOptions& options)
       : state_(std::make_shared<State>()) {
@@ -150,11 +181,11 @@ class Module {
         "the IREE runtime cannot read '" + name + "' (it was compiled for IREE " + state.signature.iree_version + ")");
     if (!state.weights.bytes.empty()) make_parameters(instance, name);
     for (const EntryPoint& entry : state.signature.entries) {
-      detail::EntryCode code{&entry, {}};
+      detail::EntryCode code(entry);
       if (!iree_status_is_ok(iree_status_ignore_code(iree_vm_module_lookup_function_by_name(
               state.bytecode.get(), IREE_VM_FUNCTION_LINKAGE_EXPORT, detail::view(entry.function), &code.function))))
         throw LoadError("'" + name + "' has no function '" + entry.function + "' for its entry point '" + entry.name + "'");
-      state.entries.push_back(code);
+      state.entries.push_back(std::move(code));
     }
     state.limit = options.contexts != 0 ? options.contexts : context_limit(*state.device, state.file.bytes.size());
     try {

@@ -24,6 +24,7 @@ struct LeafSpec {
   std::string dtype;
   std::vector<DimExpr> dims;
   bool read_only = false;        // the module never writes to this argument: it may be the caller's own memory
+  bool donated = false;          // the caller gives the array away: a device's memory may be updated
   std::vector<DimExpr> values;   // elements of an argument of integers that sizes are taken from
 
   // "float32[b, s]"
@@ -149,11 +150,10 @@ class Signature {
 
   // The entry of this name; "": the only one. Raises Error that names those that exist.
   const EntryPoint& entry(const std::string& name = "") const {
-    std::string listed;
-    for (const EntryPoint& each : entries) {
+    for (const EntryPoint& each : entries)
       if (each.name == name || (name.empty() && entries.size() == 1)) return each;
-      listed += (listed.empty() ? "'" : ", '") + each.name + "'";
-    }
+    std::string listed;
+    for (const EntryPoint& each : entries) listed += (listed.empty() ? "'" : ", '") + each.name + "'";
     throw Error(name.empty() ? "this module has several entry points (" + listed + "): name one"
                              : "no entry point '" + name + "'; this module has " + listed);
   }
@@ -175,8 +175,12 @@ inline std::vector<DimExpr> dims_from(const Json& data) {
 }
 
 inline LeafSpec leaf_from(const Json& data, const char* label) {
-  LeafSpec leaf{data.at(label).as_string(), data.at("dtype").as_string(), dims_from(data.at("dims")), false, {}};
+  LeafSpec leaf;
+  leaf.name = data.at(label).as_string();
+  leaf.dtype = data.at("dtype").as_string();
+  leaf.dims = dims_from(data.at("dims"));
   if (const Json* flag = data.find("read_only")) leaf.read_only = flag->boolean;
+  if (const Json* flag = data.find("donated")) leaf.donated = flag->boolean;
   if (const Json* values = data.find("values")) leaf.values = dims_from(*values);
   DType::named(leaf.dtype);
   return leaf;

@@ -68,9 +68,9 @@ class TensorView {
 
   bool is_dense() const {
     if (element_count(shape) == 0) return true;
-    Shape wanted = dense_strides(shape, dtype.bytes);
-    for (std::size_t axis = 0; axis < shape.size(); ++axis)
-      if (shape[axis] != 1 && strides[axis] != wanted[axis]) return false;
+    auto step = static_cast<std::int64_t>(dtype.bytes);
+    for (std::size_t axis = shape.size(); axis-- > 0; step *= shape[axis])
+      if (shape[axis] != 1 && strides[axis] != step) return false;
     return true;
   }
 
@@ -130,6 +130,7 @@ class Tensor {
   std::size_t bytes() const { return bytes_; }
   std::size_t size() const { return bytes_ / dtype_.bytes; }
   void* raw() const { return data_; }
+  const std::shared_ptr<void>& owner() const { return owner_; }  // what keeps the memory
 
   // The elements. Raises Error for another type than the tensor's.
   template <typename T>

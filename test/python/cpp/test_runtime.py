@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import jax
 import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
@@ -142,6 +143,45 @@ def test_altered_files(program, files):
 def test_threads(program, files):
     done = run(program("threads"), files.folder / "model.vmfb")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("driver", ["local-sync", "local-task"])
+def test_arrays_that_stay_on_the_device(program, tmp_path, driver):
+    c, n = nm.dims("c, n")
+    vector = nm.spec((n,), jnp.float32)
+
+    def write(cache, row, at):
+        return jax.lax.dynamic_update_slice(cache, row[None], (at, 0)), row.sum()
+
+    cached = (nm.spec((c, 4), jnp.float32), nm.spec((4,), jnp.float32), nm.spec((), jnp.int32))
+    entries = {
+        "write": (write, cached),
+        "keep": (write, cached),
+        "pair": (lambda x, y: (x + y, y), (vector, vector)),
+        "pass": (lambda x: (x, x), (vector,)),
+    }
+    module = nm.compile(entries, donate_argnums={"write": 0, "pair": 0, "pass": 0})
+    module.save(tmp_path / "state.vmfb")
+    done = run(program("state"), tmp_path / "state.vmfb", driver)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith(f"{driver}: ")
+
+
+def test_a_chat_updates_its_caches_in_place(program, tmp_path):
+    c = nm.dims("c")[0]
+    rows = nm.spec((c, 64), jnp.float32)
+
+    def decode(keys, values, token, n):
+        keys, values = (jax.lax.dynamic_update_slice(x, token[None] * k, (n, 0)) for x, k in ((keys, 2), (values, 3)))
+        return keys, values, jnp.tanh(keys[n] + values[n])
+
+    specs = (rows, rows, nm.spec((64,), jnp.float32), nm.spec((), jnp.int32))
+    nm.compile(decode, specs, donate_argnums=(0, 1)).save(tmp_path / "chat.vmfb")
+    done = run(program("chat"), tmp_path / "chat.vmfb", 20)  # the times are a benchmark's matter
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == [
+        "capacity 100", "capacity 1000", "capacity 100000",
+    ]  # fmt: skip
 
 
 def first_numbers(line):

@@ -11,18 +11,11 @@ import time
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.compiles import runs
 
 import nimble_mlir as nm
-from nimble_mlir.driver import iree
 
 X = np.ones((3, 4), np.float32)
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("NIMBLE_CACHE", "on")
-    monkeypatch.setenv("NIMBLE_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path / "cache"
 
 
 def add(amount):
@@ -35,12 +28,6 @@ def add(amount):
 def compiled(amount=1.0, **options):
     (b,) = nm.dims("b")
     return nm.compile(add(amount), (nm.spec((b, 4), jnp.float32),), options=nm.CompileOptions(**options))
-
-
-def runs(function):
-    before = iree.run_count()
-    result = function()
-    return iree.run_count() - before, result
 
 
 def test_the_second_compile_runs_no_compiler_and_gives_the_same_bytes(folder):
@@ -62,16 +49,6 @@ def test_another_program_or_flag_is_another_entry(folder, other):
     assert count == 1
     assert np.array_equal(module(X), X + other.get("amount", 1.0))
     assert len(nm.cache.entries()) == 2
-
-
-def test_the_versions_and_the_cpu_are_part_of_the_key(folder, monkeypatch):
-    flags, versions = ["--iree-llvmcpu-target-cpu=host"], ["0.1.0", "3.13.0"]
-    keys = {nm.cache.key_of(b"module", flags, versions), nm.cache.key_of(b"module", flags, ["0.1.0", "3.14.0"])}
-    generic = nm.cache.key_of(b"module", ["--iree-llvmcpu-target-cpu=generic"], versions)
-    monkeypatch.setattr(nm.cache, "_cpu", lambda: "another CPU")
-    keys.add(nm.cache.key_of(b"module", flags, versions))
-    assert len(keys) == 3
-    assert nm.cache.key_of(b"module", ["--iree-llvmcpu-target-cpu=generic"], versions) == generic
 
 
 def test_switching_it_off(folder, monkeypatch):
@@ -140,6 +117,27 @@ def test_a_folder_that_cannot_be_used(folder, caplog):
     assert f"the compile cache '{folder}' cannot be used" in caplog.text
 
 
+def test_a_folder_that_can_only_be_read_is_read(folder, caplog, monkeypatch):
+    compiled()
+
+    def refused(*arguments, **keywords):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(nm.cache.filelock, "FileLock", refused)
+    monkeypatch.setattr(nm.cache.tempfile, "mkstemp", refused)
+    monkeypatch.setattr(nm.cache.os, "utime", refused)
+    with caplog.at_level(logging.WARNING, "nimble_mlir.iree"):
+        count, module = runs(compiled)
+        assert count == 0
+        assert np.array_equal(module(X), X + 1)
+        assert caplog.text == ""
+        count, module = runs(lambda: compiled(2.0))
+    assert count == 1
+    assert np.array_equal(module(X), X + 2)
+    assert f"the compile cache '{folder}' cannot be used: Permission denied" in caplog.text
+    assert len(nm.cache.entries()) == 1
+
+
 def test_a_folder_that_is_full(folder, caplog, monkeypatch):
     def full(*arguments, **keywords):
         raise OSError(28, "No space left on device")
@@ -166,7 +164,9 @@ def _make_slowly(folder, made):
             archive.writestr("module.fb", b"image")
 
     output = folder.parent / f"{os.getpid()}.vmfb"
-    cache.get_or_make("key", make, output)
+    with cache.lookup("key", output) as found:
+        if not found:
+            make(output)
     with zipfile.ZipFile(output) as archive:
         assert archive.read("module.fb") == b"image"
 

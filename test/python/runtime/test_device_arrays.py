@@ -108,6 +108,17 @@ def test_what_is_not_donated_stays(module: nm.Module, size: int) -> None:
     np.testing.assert_array_equal(x, kept)
 
 
+def test_what_was_handed_out_stays_where_a_donated_array_is_passed_through() -> None:
+    entries = {"echo": (lambda x: x, (CACHE,)), "write": (write, (CACHE, ROW, NUMBER))}
+    donating = nm.compile(entries, donate_argnums={"echo": 0, "write": 0})
+    x = cache_of(33)
+    first = donating.to_device(x)
+    view = np.asarray(first)
+    second = donating.echo(first)
+    donating.write(second, np.ones(4, np.float32), np.int32(3))
+    np.testing.assert_array_equal(view, x)
+
+
 def test_a_donated_array_raises(module: nm.Module) -> None:
     row, zero = np.ones(4, np.float32), np.int32(0)
     gone = module.to_device(cache_of(3))

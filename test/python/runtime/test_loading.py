@@ -25,6 +25,9 @@ from nimble_mlir.runtime.archive import installed_iree_version
 A = np.ones((3, 4), np.float32)
 Vmfb = Callable[[str], Path]
 
+# How many altered files `test_fuzz` loads.
+FUZZ = int(os.environ.get("NIMBLE_FUZZ", "1200"))
+
 
 def fails(source: object, message: str, **options: object) -> None:
     with pytest.raises(LoadError, match=f"^{re.escape(message)}"):
@@ -96,6 +99,41 @@ def test_flipped_bits(vmfb: Vmfb) -> None:
     assert all(re.match(r"'bytes' is (damaged|not a \.vmfb file)", message) for message in messages)
     data[first.file_size // 2] ^= 1
     fails(data, "'bytes' is damaged: entry 'module.fb' does not match its CRC-32")
+
+
+def altered(data: bytes, rng: random.Random) -> bytes:
+    """`data` with one to three bits, bytes, runs or its length changed."""
+    result = bytearray(data)
+    for _ in range(rng.randint(1, 3)):
+        at, length = rng.randrange(len(result)), rng.choice([1, 2, 4, 8, 64])
+        match rng.randrange(6):
+            case 0:
+                result[at] ^= 1 << rng.randrange(8)
+            case 1:
+                result[at : at + length] = rng.randbytes(len(result[at : at + length]))
+            case 2:
+                result[at : at + length] = bytes(len(result[at : at + length]))
+            case 3:
+                del result[at : at + length]
+            case 4:
+                result[at:at] = rng.randbytes(length)
+            case _:
+                result = result[: at + 1]
+    return bytes(result)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_fuzz(vmfb: Vmfb, seed: int) -> None:
+    data, rng = vmfb("add").read_bytes(), random.Random(seed)
+    refused = 0
+    for _ in range(FUZZ // 4):
+        try:
+            module = load(altered(data, rng))
+        except LoadError:
+            refused += 1
+        else:
+            assert (module(A, A) == 2).all()
+    assert refused > FUZZ // 4 * 0.8
 
 
 def test_entries_that_overlap(vmfb: Vmfb) -> None:

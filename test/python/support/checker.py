@@ -15,10 +15,11 @@ from nimble_mlir.dialects import dims_of, new_context
 from nimble_mlir.dims import DimExpr
 from nimble_mlir.driver import iree as iree_compiler
 from nimble_mlir.mlir import ir
+from nimble_mlir.runtime import load
 from nimble_mlir.runtime.device import get_device, vm_instance
 
 from .programs import TestProgram
-from .tolerances import assert_agrees
+from .tolerances import assert_agrees, assert_same_bits
 
 __all__ = ["CompiledProgram", "shape_function", "shape_of"]
 
@@ -37,6 +38,7 @@ class CompiledProgram:
         (self.entry,) = self.module.signature.entries.values()
         self.path = folder / f"{program.name}.vmfb"
         self.module.save(self.path)
+        self.loaded: dict[str, Any] = {}
 
     def sizes(self, count: int, seed: int = 0) -> list[dict[str, int]]:
         """Combinations of symbol values to run at."""
@@ -59,6 +61,16 @@ class CompiledProgram:
         arguments = [tuple(dim.evaluate(sizes) for dim in argument.dims) for argument in self.entry.arguments]
         flat = [size for shape in shapes for size in shape]
         assert self.shape_function(arguments) == flat, f"{where}: @{self.entry.name}$shape"
+
+    def check_on(self, driver: str, sizes: Mapping[str, int], seed: int = 0) -> None:
+        """One call of the saved file on a device of this driver: the bits of the module, wherever that runs the call."""
+        leaves = jax.tree.leaves(self.program.inputs(self.entry, sizes, seed))
+        if driver not in self.loaded:
+            self.loaded[driver] = load(self.path, device=driver)
+        try:
+            assert_same_bits(self.loaded[driver].call_flat(leaves), self.module.call_flat(leaves))
+        except AssertionError as error:
+            raise AssertionError(f"{self.program.name} at {dict(sizes)} on {driver}: {error}") from None
 
     @cached_property
     def inferred(self) -> list[tuple[DimExpr, ...]]:
