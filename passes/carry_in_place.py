@@ -32,9 +32,9 @@ _SMALL = 1 << 12
 class CarryInPlace(ModulePass):
     """Carries a tensor that an iteration updates in part, such as the stacked results of a scan, as a buffer view.
 
-    IREE 3.13 copies a loop's carry before the first update of an iteration, since it does not see that nothing else holds it.
-    An iteration of a scan then takes time that grows with the length. What is imported from a view and consumed is updated
-    where it lies. The first value is copied once, before the loop: the buffer is the loop's own.
+    IREE 3.13 copies a loop's carry before the first update of an iteration, since it does not see that nothing else holds
+    it. An iteration of a scan then takes time that grows with the length. What is imported from a view and consumed is
+    updated where it lies. The first value is copied once, before the loop: the buffer is the loop's own.
 
       %r = scf.for … iter_args(%c = %init) -> (tensor<?x8xf32>) {
         %next = stablehlo.dynamic_update_slice %c, %row, %i, %zero

@@ -48,15 +48,16 @@ def copied(value: ir.Value, sizes: Sequence[ir.Value]) -> ir.Value:
 
 def own_destinations(function: Any) -> None:
     """Each slice is inserted into a buffer of its own, where what it is inserted into is used elsewhere and depends on no
-    other tensor; and so is what is exported as a buffer of its own."""
+    other tensor; what is exported as a buffer of its own is copied; what is computed from the tensor that it is inserted
+    into is computed apart."""
     for op in statements(function):
         if op.name == "nimble.export" and OWN in op.attributes:
             with ir.InsertionPoint(op), op.location:
                 op.operands[0] = copied(op.operands[0], list(op.operands)[1:])
             del op.attributes[OWN]
         if op.name == "tensor.insert_slice" and reads_destination(op):
-            # Behind a barrier it is another dispatch that writes. IREE 3.13 makes one that computes from a tensor, and writes
-            # to it meanwhile.
+            # Behind a barrier it is another dispatch that writes. IREE 3.13 makes one that computes from a tensor and
+            # writes to it meanwhile.
             with ir.InsertionPoint(op), op.location:
                 op.operands[0] = _materialized(op.operands[0])
         if op.name == "tensor.insert_slice" and _is_shared(op.operands[1], op) and _depends_on_none(op.operands[1]):
@@ -65,7 +66,7 @@ def own_destinations(function: Any) -> None:
 
 
 def reads_destination(insert: Any) -> bool:
-    """Whether what is inserted is computed, by ops that may become one dispatch, from the tensor that it is inserted into."""
+    """Whether what is inserted is computed, by ops that may become one dispatch, from the tensor it is inserted into."""
     aliases: set[ir.Value] = set()
     value = insert.operands[1]
     while True:

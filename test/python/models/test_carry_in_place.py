@@ -55,7 +55,7 @@ def held_elsewhere(xs, w):
     """The updated tensor, the one before, and a row of it are carried, too; the first value is an argument, and returned."""
 
     def body(i, carry):
-        now, before, row = carry
+        now, _, row = carry
         new = _put(now, row @ w + 1, i)
         return new, now, _row(new, (i + 1) % xs.shape[0])
 

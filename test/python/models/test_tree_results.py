@@ -160,7 +160,8 @@ def test_agrees_with_recursion(module: nm.Module, state: np.ndarray, depth: int)
 def test_several_values_at_once(module: nm.Module, n: int) -> None:
     ones, twos, total = module.counted(np.float32(n))
     assert total == n * (n + 1) / 2
-    for chain, factor in ((ones, 1), (twos, 2)):
+    for made, factor in ((ones, 1), (twos, 2)):
+        chain = made
         for at in range(n, 0, -1):
             assert chain.value == factor * at
             assert chain.flag.tolist() == [factor == 1, False]

@@ -16,7 +16,15 @@ from support.tolerances import assert_agrees
 import nimble_mlir as nm
 from nimble_mlir.driver.iree import compiler_path
 from nimble_mlir.driver.options import CompileOptions, iree_flags
-from nimble_mlir.passes import data_tiling, emit_iree, fold_extracts, host_branches, kernel_dispatch, legalize_to_linalg
+from nimble_mlir.passes import (
+    data_tiling,
+    emit_iree,
+    fold_extracts,
+    host_branches,
+    kernel_dispatch,
+    legalize_to_linalg,
+    own_buffers,
+)
 from nimble_mlir.passes.lowering import contraction_rules
 
 # A product whose left operand is computed elementwise, contracted over a dynamic size.
@@ -298,3 +306,25 @@ def test_iree_cannot_pack_booleans_beside_a_contraction(
     monkeypatch.setattr(data_tiling, "_is_masked", lambda op: False)
     nm.compile(masked, specs)
     assert "padding_value" in caplog.text, "mended: _is_masked in passes/data_tiling.py can go"
+
+
+def test_iree_writes_to_what_it_still_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """passes/own_buffers.py: a row of a loop's carry is multiplied and written to another row, in one dispatch."""
+
+    def rows(x, w):
+        n = x.shape[0]
+
+        def step(i, c):
+            row = lax.dynamic_index_in_dim(c, (i * 2) % n, keepdims=False) @ w
+            return lax.dynamic_update_index_in_dim(c, row, i, 0)
+
+        return lax.fori_loop(0, n, step, x)
+
+    rng = np.random.default_rng(0)
+    x, w = (rng.normal(size=size).astype(np.float32) for size in ((3, 2, 130), (130, 130)))
+    expected = np.asarray(jax.jit(rows)(x, w))
+    s, b = nm.dims("s, b")
+    specs = nm.spec((s, b, 130), jnp.float32), nm.spec((130, 130), jnp.float32)
+    assert_agrees(nm.compile(rows, specs)(x, w), expected, "model")
+    monkeypatch.setattr(own_buffers, "reads_destination", lambda insert: False)
+    assert not np.allclose(nm.compile(rows, specs)(x, w), expected, rtol=1e-3, atol=1e-3)

@@ -1,4 +1,4 @@
-"""Values that a recursion makes: nodes in the order in which they were made, parts first, brought into the layout of layout.py.
+"""Values that a recursion makes: nodes in the order in which they were made, parts first, in the layout of layout.py.
 
 In: the tables of a heap (references.py). Out: a traced value with the arrays in which values cross out of a module, numbered
 by level and constructor as those that come in.

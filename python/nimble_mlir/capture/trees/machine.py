@@ -36,8 +36,8 @@ _State = tuple[Any, Any, Any, Any, Any]
 def run(
     program: Program, target: Target, args: Sequence[Any], max_depth: int
 ) -> tuple[list[Any], dict[Any, tuple[list[Any], Any]]]:
-    """The results of a call of `target`, flat, and for each heap the tables of its nodes, with room behind them, and how many
-    there are; a ShapeError of the run where calls nest deeper than `max_depth`."""
+    """The results of a call of `target`, flat, and for each heap the tables of its nodes, with room behind them, and how
+    many there are; a ShapeError of the run where calls nest deeper than `max_depth`."""
     constants = list(program.constants)
     entered = enter_p.bind(*args, *program.constants.values())
     program.constants = dict(zip(constants, entered[len(args) :], strict=True))
@@ -110,9 +110,9 @@ class _Machine:
         return stack, blocks, depth + change, registers, heaps
 
     def _block(self, block: Block, frame: Sequence[Any], registers: list[Any], counts: Sequence[Any]) -> Any:
-        """How many frames there are more, the block in the place of this one, the one above it, the heap with a new node, and
-        one vector a dtype with the frames of both, the registers and a node for each heap: a branch in a kernel has a buffer
-        for each tensor that it gives."""
+        """How many frames there are more, the block in the place of this one, the one above it, the heap with a new node,
+        and one vector a dtype with the frames of both, the registers and a node for each heap: a branch in a kernel has a
+        buffer for each tensor that it gives."""
         values = dict(self.program.constants)
         values |= zip(block.parameters, self._unpacked(self.frames[block], frame, self.frame_widths), strict=True)
         packing = self.results[block.number]

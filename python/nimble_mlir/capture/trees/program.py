@@ -199,7 +199,8 @@ Then = Callable[[list[Atom]], End]
 
 
 class Program:
-    """The blocks of all functions. `heaps` are those of the types that they make values of; `constants` are the variables that stand for values from outside, with those."""
+    """The blocks of all functions. `heaps` are those of the types that they make values of; `constants` are the variables
+    that stand for values from outside, with those."""
 
     def __init__(self) -> None:
         self.blocks: list[Block] = []

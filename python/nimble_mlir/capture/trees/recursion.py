@@ -145,8 +145,8 @@ def _of_batch(fn: Callable[..., Any], call: Any, batch: Any, args: Any, max_dept
         result = by_stack(fn, call, (one, *args), max_depth)
         if any(map(is_value, jax.tree_util.tree_leaves(result, is_leaf=is_value))):
             raise CaptureError(
-                f"{place_of(fn)}: of a batch, a compiled recursion returns arrays; call it with one value at a time for values "
-                f"of an nm.adt"
+                f"{place_of(fn)}: of a batch, a compiled recursion returns arrays; call it with one value at a time for "
+                "values of an nm.adt"
             )
         return result
 
