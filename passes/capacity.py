@@ -13,7 +13,7 @@ from nimble_mlir.mlir import arith, ir, tensor
 from .shape_functions import custom_call_target
 from .symbol_table import DimBuilder, constant_index
 
-__all__ = ["CONSUME", "FRONT", "OWN", "RESERVE", "Reserved", "Room", "reserved", "view_size"]
+__all__ = ["CONSUME", "FRONT", "RESERVE", "Reserved", "Room", "reserved", "view_size"]
 
 # On the `nimble.import` of a view that nothing else reads: its buffer may be written to.
 CONSUME = "nimble.consume"
@@ -21,9 +21,6 @@ CONSUME = "nimble.consume"
 # On the `nimble.import` of a view that nothing else uses: its sizes may be smaller along the first axis, and what lies
 # behind them is not taken.
 FRONT = "nimble.front"
-
-# On the `nimble.export` of a tensor that something else may hold: its view is of a copy.
-OWN = "nimble.own"
 
 # The target of the custom call around a list that says `Reserved` of it, with that as its configuration.
 RESERVE = "nimble.reserve"

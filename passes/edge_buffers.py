@@ -16,8 +16,7 @@ from typing import Any
 from nimble_mlir.dialects import BufferView
 from nimble_mlir.mlir import ir
 
-from .capacity import OWN
-from .own_buffers import VIEWS, copied
+from .own_buffers import OWN, VIEWS, copied
 from .regions import terminator
 
 __all__ = ["APART", "barrier", "copy_duplicates", "edges"]
