@@ -12,7 +12,7 @@ from nimble_mlir.mlir import ir
 
 from .base import ModulePass, entry_functions
 from .capacity import CONSUME
-from .own_buffers import OWN
+from .marks import OWN
 from .regions import statements, terminator
 from .shape_functions.registry import product
 from .symbol_table import DimBuilder, SymbolTable

@@ -16,13 +16,11 @@ from typing import Any
 from nimble_mlir.dialects import BufferView
 from nimble_mlir.mlir import ir
 
-from .own_buffers import OWN, VIEWS, copied
+from .marks import OWN
+from .own_buffers import VIEWS, copied
 from .regions import terminator
 
-__all__ = ["APART", "barrier", "copy_duplicates", "edges"]
-
-# On the `nimble.tie_shape` of a value that meets others at an edge of control flow.
-APART = "nimble.apart"
+__all__ = ["barrier", "copy_duplicates", "edges"]
 
 # Where the first values of the carries stand among the operands of a loop.
 _FIRST_INIT = {"scf.for": 3, "scf.while": 0}

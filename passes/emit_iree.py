@@ -19,10 +19,11 @@ from nimble_mlir.mlir import arith, cf, ir
 
 from .base import ModulePass, entry_functions, functions
 from .data_tiling import choose_data_tiling
-from .edge_buffers import APART, barrier, copy_duplicates
+from .edge_buffers import barrier, copy_duplicates
 from .host_branches import to_branches
 from .iree_views import emit_views
 from .kernel_dispatch import emit_kernels
+from .marks import APART
 from .own_buffers import own_destinations
 from .regions import statements
 from .resolve_dims import SIZE_SOURCE

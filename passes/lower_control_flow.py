@@ -12,10 +12,11 @@ from nimble_mlir.dialects import TieShapeOp, dims_of, is_dynamic
 from nimble_mlir.mlir import arith, ir, tensor
 
 from .base import ModulePass, entry_functions
-from .edge_buffers import APART, edges
+from .edge_buffers import edges
 from .host_carries import host_carries
 from .host_values import HostValues, as_tensor
 from .lowering.signedness import is_unsigned, reinterpret, signless
+from .marks import APART
 from .regions import CONTROL_FLOW, statements, terminator
 from .size_edges import Edge, arrive, state_view_sizes
 from .symbol_table import DimBuilder, SymbolTable, constant_index

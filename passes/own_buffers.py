@@ -13,13 +13,11 @@ from typing import Any
 from nimble_mlir.mlir import arith, ir, linalg, tensor
 
 from .lowering.arithmetic import one, zero
+from .marks import OWN
 from .regions import statements
 from .symbol_table import constant_index
 
-__all__ = ["OWN", "VIEWS", "copied", "own_destinations", "reads_destination"]
-
-# On the `nimble.export` of a tensor that something else may hold: its view is of a copy.
-OWN = "nimble.own"
+__all__ = ["VIEWS", "copied", "own_destinations", "reads_destination"]
 
 # Ops whose result is the buffer of their first operand.
 VIEWS = frozenset("nimble.tie_shape tensor.cast tensor.collapse_shape tensor.expand_shape tensor.reshape".split())

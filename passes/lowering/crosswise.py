@@ -14,7 +14,7 @@ from typing import Any
 from nimble_mlir.dialects import TieShapeOp, dims_of
 from nimble_mlir.mlir import ir
 
-from ..edge_buffers import APART
+from ..marks import APART
 from ..shape_functions.elementwise import BINARY, UNARY
 from .builders import LoweringContext
 
