@@ -299,7 +299,11 @@ def _function(add: Callable[..., Any], scale: Callable[..., Any] = lambda f, fac
             r"the results must have one structure and shape: "
             r"Expr\.Number gives .* of float32\[\], Expr\.Add gives .* of float32\[2\]",
         ),
-        (_function(lambda f, x, y: f(Expr.Pi())), r"a call on a Expr that the compiled function makes itself"),
+        (_function(lambda f, x, y: f(Expr.Pi())), r"nm\.match of a Expr that the recursion itself makes"),
+        (
+            _function(lambda f, x, y, outside=Expr.Pi(): f(outside)),
+            r"a call on a Expr that is neither an argument nor a part of one; give it as an argument",
+        ),
         (
             lambda e: nm.match(e, **{c.name: lambda *_: 1.0 for c in Expr.constructors}),
             r"needs an nm\.recursive function",

@@ -212,6 +212,6 @@ def _forest_of(fn: Callable[..., Any], value: Any) -> Rows:
     if isinstance(value.constructor, Reference):
         return value.constructor.forest
     raise CaptureError(
-        f"{place_of(fn)}: a call on a {type(value).__name__} that the compiled function makes itself; compiled recursion "
-        "goes to the values that are arguments, and their parts"
+        f"{place_of(fn)}: a call on a {type(value).__name__} that is neither an argument nor a part of one; give it as an "
+        "argument"
     )
