@@ -248,6 +248,7 @@ def test_pytrees_and_axes():
         assert_agrees(plain(state, w), (state["x"].T @ w, state["y"][0].T))
 
 
+@pytest.mark.exhaustive
 def test_batches_whose_size_data_defines():
     """Also of no example: the parts of an empty batch demand nothing of sizes."""
 
@@ -331,6 +332,7 @@ def test_loops_over_elements():
     assert_as_one_by_one(newton, (nm.spec((b,), f32), nm.spec((b,), jax.random.key(0).dtype)), calls)
 
 
+@pytest.mark.exhaustive
 def test_branches_in_branches_and_in_maps():
     def fn(x, k):
         def leaf(factor):

@@ -21,7 +21,7 @@ MODELS = (
     "products_of_symbols",
 )
 OF_MODELS = 13
-FEWER = 4
+FEWER = 3
 ON_DEMAND = 24
 
 

@@ -130,7 +130,6 @@ def module() -> nm.Module:
             "mirrored": (mirrored, (Tree.spec(),)),
             "chained": (lambda tree: chained_to_end(tree), (Tree.spec(),)),
             "counted": (counted, (nm.spec((), jnp.float32),)),
-            "together": (lambda state, depth: weight(mirrored(decoded(state, depth))), (state, I32)),
         }
     )
 
@@ -152,8 +151,17 @@ def test_agrees_with_recursion(module: nm.Module, state: np.ndarray, depth: int)
     assert_same(got, want)
     assert_same(module.mirrored(got), mirrored(want))  # what a module gives, it takes
     assert_same(module.chained(got), chained_to_end(want))
-    together = module.together(state, np.int32(depth))
-    assert_agrees(together, np.asarray(weight(mirrored(want)), np.float32), "transcendental")
+
+
+@pytest.mark.exhaustive
+def test_what_is_made_goes_into_another_recursion() -> None:
+    """docs/recursion.md has a smaller one, which is always run."""
+    fn = lambda state, depth: weight(mirrored(decoded(state, depth)))  # noqa: E731
+    module = nm.compile(fn, (nm.spec((WIDTH,), jnp.float32), I32))
+    for depth in range(6):
+        state = np.linspace(-0.5, 0.5, WIDTH, dtype=np.float32)
+        want = fn(jnp.asarray(state), jnp.int32(depth))
+        assert_agrees(module(state, np.int32(depth)), np.asarray(want, np.float32), "transcendental")
 
 
 @pytest.mark.parametrize("n", [0, 1, 5, 3000])
