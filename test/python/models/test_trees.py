@@ -275,6 +275,9 @@ def test_bad_values(module: nm.Module, make: Callable[[], Any], error: type[Exce
     np.testing.assert_array_equal(module.value(Expr.batch([Expr.Pi()]))[0], [3.0])  # nothing is lost
 
 
+OUTSIDE = Expr.Pi()
+
+
 def _function(add: Callable[..., Any], scale: Callable[..., Any] = lambda f, factor, of: f(of)) -> Any:
     @nm.recursive
     def f(e, *args):
@@ -301,7 +304,7 @@ def _function(add: Callable[..., Any], scale: Callable[..., Any] = lambda f, fac
         ),
         (_function(lambda f, x, y: f(Expr.Pi())), r"nm\.match of a Expr that the recursion itself makes"),
         (
-            _function(lambda f, x, y, outside=Expr.Pi(): f(outside)),
+            _function(lambda f, x, y: f(OUTSIDE)),
             r"a call on a Expr that is neither an argument nor a part of one; give it as an argument",
         ),
         (
