@@ -7,7 +7,8 @@ a function is captured is not taken for anything else, since nimble's own functi
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import jax
@@ -33,7 +34,6 @@ class Tracing:
         self.scope = scope if scope is not None else _default_scope
         self.names = names
         self.anew = anew
-        self._hashes = 0
         self._remembered: dict[Any, tuple[Any, Any]] = {}
 
     def fresh(self) -> Any:
@@ -58,20 +58,39 @@ class Tracing:
                 self._remembered[id(source), key] = found
         return found[1]
 
+
+class _Key:
+    """What JAX's caches compare: captures of one scope are the same, but those `anew`, of which each is another."""
+
+    def __init__(self, tracing: Tracing, renewals: ExitStack) -> None:
+        self.tracing = tracing
+        self.renewals = renewals
+
     def __hash__(self) -> int:
-        # As a part of the key of a cache, a hash that always changes is a key that is never found.
-        self._hashes += self.anew
-        return hash((id(self.scope), self._hashes))
+        return id(self) if self.tracing.anew else id(self.tracing.scope)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Tracing) and other.scope is self.scope and not (self.anew or other.anew)
+        if not isinstance(other, _Key):
+            return False
+        one, two = self.tracing, other.tracing
+        return self is other or (one.scope is two.scope and not (one.anew or two.anew))
 
 
-def capturing(tracing: Tracing) -> Any:
-    """A context manager: what JAX traces within is captured."""
-    return _context(tracing)
+@contextmanager
+def capturing(tracing: Tracing) -> Iterator[None]:
+    """What JAX traces within is captured."""
+    with ExitStack() as renewals:
+        renewals.enter_context(_context(_Key(tracing, renewals)))
+        yield
 
 
 def current() -> Tracing | None:
     """The capture that is under way, None where a function is run eagerly or traced by JAX alone."""
-    return _context.value
+    key = _context.value
+    if key is None:
+        return None
+    if key.tracing.anew:
+        # What is traced has asked: no later trace is to find it. The caches take an object to be equal to itself,
+        # whatever it says, so that it takes another object.
+        key.renewals.enter_context(_context(_Key(key.tracing, key.renewals)))
+    return key.tracing

@@ -10,6 +10,8 @@ from jax import lax
 from support.tolerances import assert_agrees
 
 import nimble_mlir as nm
+from nimble_mlir.capture.defined_symbols import defined_symbols
+from nimble_mlir.capture.tracing import Tracing, capturing
 
 RNG = np.random.default_rng(1)
 (S,) = nm.dims("s")
@@ -131,3 +133,13 @@ def test_scopes(fn, reference):
             for got, want in zip(jax.tree_util.tree_leaves(module(x)), expected, strict=True):
                 assert np.shape(got) == np.shape(want)
                 assert_agrees(got, np.asarray(want).astype(np.asarray(got).dtype), "model")
+
+
+def test_no_call_is_found_in_a_cache():
+    # JAX's caches compare keys that agree in seven bits of their hash, and take an object to be equal to itself.
+    calls = 150
+    with capturing(Tracing(None, frozenset(), anew=True)):
+        traced = jax.jit(lambda x: sum(jitted(x).sum() for _ in range(calls))).trace(
+            jax.ShapeDtypeStruct((5,), "float32")
+        )
+    assert len(set(defined_symbols(traced.jaxpr))) == calls

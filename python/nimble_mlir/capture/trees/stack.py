@@ -93,7 +93,7 @@ class _Function:
 
     def probe(self) -> None:
         """Finds the form of the results. Raises NoResultYet where no branch is without a call of unknown result."""
-        with probing():
+        with _traced_anew(), probing():
             result = jax.eval_shape(self.flat, *self.specs)
         leaves, self.tree = jax.tree_util.tree_flatten(result)
         self.target.result_specs = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
@@ -101,7 +101,8 @@ class _Function:
     def trace(self) -> None:
         """Traces the function and compares its results with what the probe found."""
         whole = jax.tree_util.tree_structure(0)
-        body = trace_body(self.flat, [whole] * len(self.specs), self.specs)
+        with _traced_anew():
+            body = trace_body(self.flat, [whole] * len(self.specs), self.specs)
         found, wanted = ([type_text(leaf) for leaf in leaves] for leaves in (body.results, self.target.result_specs))
         if body.tree != self.tree or found != wanted:
             raise CaptureError(
@@ -197,15 +198,21 @@ class Functions:
 
     @contextmanager
     def _calls(self) -> Iterator[None]:
-        # What JAX has traced of the same functions before holds other calls than these, or none.
-        tracing = current()
-        assert tracing is not None
         token = _under_way.set(self)
         try:
-            with made_by(self.make), capturing(Tracing(tracing.scope, tracing.names, anew=True)):
+            with made_by(self.make):
                 yield
         finally:
             _under_way.reset(token)
+
+
+@contextmanager
+def _traced_anew() -> Iterator[None]:
+    """What JAX has traced of the same functions before holds other calls than these, or none."""
+    tracing = current()
+    assert tracing is not None
+    with capturing(Tracing(tracing.scope, tracing.names, anew=True)):
+        yield
 
 
 def _forest_of(fn: Callable[..., Any], value: Any) -> Rows:
