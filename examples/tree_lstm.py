@@ -100,7 +100,7 @@ def main(arguments: list[str]) -> int:
         begin = time.perf_counter()
         for leaves in packed:
             module.call_flat(leaves)
-        seconds = (time.perf_counter() - begin) / sum(len(leaves[2]) - 1 for leaves in packed)
+        seconds = (time.perf_counter() - begin) / sum(len(leaves[3]) - 1 for leaves in packed)
         print(f"batch {size}: error {error:.1e}, {seconds * 1e6:.1f} µs a leaf")
     return int(worst > TOLERANCE)
 

@@ -14,17 +14,18 @@ from nimble_mlir.errors import UnsupportedOpError
 from nimble_mlir.mlir import ir, tensor
 
 from .base import ModulePass, entry_functions
+from .kernel_choices import Choice, choice_of, control_flow, inlined
 from .lowering import LoweringContext
-from .lowering.builders import element_type_of
-from .lowering.elements import Buffer, NotInKernelError, is_supported, write
+from .lowering.builders import constant_of, element_type_of
+from .lowering.elements import Buffer, NotInKernelError, Workgroups, is_supported, write
 from .lowering.kernel_body import MOST_WORK, KernelBody
 from .lowering.kernel_body_rules import KERNEL_BODY_RULES
 from .lowering.kernel_check import works_in_place
-from .lowering.kernel_control_flow import emit_loop
+from .lowering.kernel_control_flow import emit_iteration, emit_loop
 from .lowering.kernels import kernel, restored, stored
 from .lowering.signedness import reinterpret
-from .regions import CONTROL_FLOW, everything, is_within, terminator
-from .symbol_table import DimBuilder, SymbolTable
+from .regions import everything, is_within, terminator
+from .symbol_table import DimBuilder, SymbolTable, constant_index
 
 __all__ = ["LoopsToKernels"]
 
@@ -66,24 +67,35 @@ class LoopsToKernels(ModulePass):
         for function in entry_functions(module):
             table = SymbolTable(function)
             context = LoweringContext(table.scope, DimBuilder(function.entry_block, table.values), self.target)
-            if context.has_kernels:
-                _visit(context, function.entry_block)
+            _visit(context, control_flow(function.entry_block))
 
 
-def _visit(ctx: LoweringContext, block: ir.Block) -> None:
-    for op in [view.operation for view in block.operations if view.operation.name in CONTROL_FLOW]:
-        if op.name in _FIRST and _converted(ctx, op):
-            continue
-        for region in op.regions:
-            for inner in region.blocks:
-                _visit(ctx, inner)
+def _visit(ctx: LoweringContext, ops: Sequence[Any]) -> None:
+    for op in ops:
+        choice = choice_of(op)
+        if choice is not None:
+            _visit(ctx, _chosen(ctx, op, choice))
+        elif not (ctx.has_kernels and op.name in _FIRST and _converted(ctx, op)):
+            for region in op.regions:
+                for inner in region.blocks:
+                    _visit(ctx, control_flow(inner))
 
 
-def _converted(ctx: LoweringContext, op: Any) -> bool:
-    """Puts a kernel in place of a loop; False, with the reason in the log, where it cannot be one."""
+def _chosen(ctx: LoweringContext, op: Any, choice: Choice) -> list[Any]:
+    """Puts in place of `op` its side whose loops are one dispatch each, if they can be; returns what is left to visit."""
+    loops = control_flow(op.regions[choice.one_dispatch].blocks[0])
+    if ctx.has_kernels and all(_converted(ctx, loop, independent=True) for loop in loops):
+        inlined(op, choice.one_dispatch)
+        return []
+    return inlined(op, choice.otherwise)
+
+
+def _converted(ctx: LoweringContext, op: Any, *, independent: bool = False) -> bool:
+    """Puts a kernel in place of a loop; False, with the reason in the log, where it cannot be one. With `independent`, no
+    iteration needs another one: each is a workgroup."""
     try:
         _check_carries(op)
-        loop = _planned(ctx, op)
+        loop = _planned(ctx, op, _count_of(op) if independent else None)
         if ctx.scope.at_least(DimExpr.constant(MOST_WORK), loop.body.work) is not Proof.PROVED:
             # No choice as it runs: of a branch around each of several loops IREE 3.13 makes invalid IR
             # (iree-util-propagate-subranges: "operand does not dominate this use").
@@ -97,13 +109,32 @@ def _converted(ctx: LoweringContext, op: Any) -> bool:
     return True
 
 
-def _planned(ctx: LoweringContext, op: Any) -> _Loop:
+def _planned(ctx: LoweringContext, op: Any, count: DimExpr | None) -> _Loop:
     for few_buffers in (False, True):
-        loop = _Loop(KernelBody(ctx, KERNEL_BODY_RULES, few_buffers), op)
+        workgroups = None if count is None else Workgroups(count)
+        loop = _Loop(KernelBody(ctx, KERNEL_BODY_RULES, few_buffers, workgroups), op)
         tensors, scalars = loop.plan()
         if 2 * (tensors + scalars) <= _MOST_WORDS:
             return loop
     raise NotInKernelError(f"{tensors} tensors and {scalars} scalars")
+
+
+def _count_of(op: Any) -> DimExpr:
+    """How many iterations a loop has whose iterations are workgroups."""
+    if op.name != "scf.for" or any(not isinstance(result.type, ir.RankedTensorType) for result in op.results):
+        raise NotInKernelError("it is no loop over workgroups")
+    first, end, step = (_uncast(limit) for limit in list(op.operands)[:3])
+    if constant_of(first) != 0 or constant_of(step) != 1 or isinstance(end.owner, ir.Block):
+        raise NotInKernelError("its iterations are not counted from 0")
+    if end.owner.name != "nimble.symbol":
+        raise NotInKernelError("the number of its iterations is no size of an argument")
+    return DimExpr.symbol(end.owner.attributes["symbol"].value)
+
+
+def _uncast(value: ir.Value) -> ir.Value:
+    while not isinstance(value.owner, ir.Block) and value.owner.name == "arith.index_cast":
+        value = value.owner.operands[0]
+    return value
 
 
 class _Made:
@@ -116,6 +147,7 @@ class _Made:
             with ir.InsertionPoint(self._block):
                 self._results = loop.emit()
         (kernel,) = [inner.operation for inner in self._block.operations if inner.operation.name == "nimble.kernel"]
+        _compute_inside(kernel)
         if not works_in_place(kernel):
             self._holder.erase()
             raise NotInKernelError("a kernel would have to copy a tensor")
@@ -199,9 +231,9 @@ def _untied(value: ir.Value) -> ir.Value:
     return value
 
 
-def _scalars_from_outside(block: ir.Block) -> int:
-    """How many values, but for constants, ops in a block take from outside of it."""
-    found: set[ir.Value] = set()
+def _outside(block: ir.Block) -> list[ir.Value]:
+    """The values, but for constants, that ops in a block take from outside of it."""
+    found: dict[ir.Value, None] = {}
     for op in everything(block.owner.operation):
         for value in op.operands:
             owner = value.owner
@@ -210,8 +242,45 @@ def _scalars_from_outside(block: ir.Block) -> int:
             else:
                 inside = is_within(owner.operation.block, block) or owner.name == "arith.constant"
             if not inside:
-                found.add(value)
-    return len(found)
+                found[value] = None
+    return list(found)
+
+
+def _computed_from(value: ir.Value) -> set[ir.Value]:
+    """What a scalar of the host is computed from."""
+    owner = value.owner
+    if isinstance(owner, ir.Block) or not owner.name.startswith("arith."):
+        return {value}
+    return set[ir.Value]().union(*(_computed_from(operand) for operand in owner.operands))
+
+
+def _compute_inside(kernel: Any) -> None:
+    """Moves arithmetic on sizes into a kernel, so that it takes the sizes alone: what it takes is limited."""
+    block = kernel.regions[0].blocks[0]
+    copies: dict[ir.Value, ir.Value] = {}
+
+    def copied(value: ir.Value) -> ir.Value:
+        owner = value.owner
+        if isinstance(owner, ir.Block) or not owner.name.startswith("arith."):
+            return value
+        if value not in copies:
+            operands = [copied(operand) for operand in owner.operands]
+            copy = owner.operation.clone()
+            for index, operand in enumerate(operands):
+                copy.operands[index] = operand
+            copies[value] = copy.results[0]
+        return copies[value]
+
+    with ir.InsertionPoint.at_block_begin(block), kernel.location:
+        for value in _outside(block):
+            if isinstance(value.type, ir.IndexType | ir.IntegerType):
+                copied(value)
+    made = [copy.owner.operation for copy in copies.values()]
+    for op in everything(kernel):
+        if op.name != "nimble.bind" and op not in made:
+            for index, operand in enumerate(op.operands):
+                if operand in copies:
+                    op.operands[index] = copies[operand]
 
 
 def _element(result: ir.Value) -> ir.Type:
@@ -255,9 +324,11 @@ class _Loop:
         try:
             with ir.InsertionPoint(block), self.op.location:
                 for carry in self.body.owned:
-                    carry.value = self.ctx.empty(carry.dims, carry.stored)
+                    carry.value = self.ctx.empty(carry.stored_dims, carry.stored)
+                if self.body.workgroups is not None:
+                    self.body.workgroups.number = constant_index(0)
                 self._emit()
-            scalars = _scalars_from_outside(block)
+            scalars = len(set[ir.Value]().union(*(_computed_from(value) for value in _outside(block))))
         finally:
             self.body.forget()
             nowhere.erase()
@@ -271,13 +342,15 @@ class _Loop:
         boxes = [box for box in self.boxes if box is not None]
         outputs = [
             *(stored(ctx, first) for first, carry in zip(self.firsts, self.carries, strict=True) if carry is not None),
-            *(ctx.empty(buffer.dims, buffer.stored) for buffer in (*boxes, *body.scratch)),
+            *(ctx.empty(buffer.stored_dims, buffer.stored) for buffer in (*boxes, *body.scratch)),
         ]
         written = [*body.owned, *boxes, *body.scratch]
 
-        def content(_: ir.Value, x: list[ir.Value], y: list[ir.Value]) -> list[ir.Value]:
+        def content(number: ir.Value, x: list[ir.Value], y: list[ir.Value]) -> list[ir.Value]:
             for buffer, value in zip([*body.inputs.values(), *written], [*x, *y], strict=True):
                 buffer.value = value
+            if body.workgroups is not None:
+                body.workgroups.number = number
             scalars = self._emit()
             left = iter(scalars)
             for box, carry in zip(self.boxes, self.carries, strict=True):
@@ -286,7 +359,8 @@ class _Loop:
                     box.value = write(scalar, box.value, [], 1, box)
             return [buffer.value for buffer in written if buffer.value is not None]
 
-        updated = kernel(ctx, inputs, outputs, content)
+        workgroups = None if body.workgroups is None else ctx.sizes.value(body.workgroups.count)
+        updated = kernel(ctx, inputs, outputs, content, workgroups)
         body.forget()
         values = dict(zip(written, updated, strict=False))
         return [
@@ -296,6 +370,10 @@ class _Loop:
         ]
 
     def _emit(self) -> list[ir.Value]:
+        workgroups = self.body.workgroups
+        if workgroups is not None and workgroups.number is not None:
+            emit_iteration(self.body, self.op, self.carries, workgroups.number)
+            return []
         inits = [
             self.body.scalar(first) if carry is None else None
             for first, carry in zip(self.firsts, self.carries, strict=True)

@@ -15,6 +15,7 @@ from nimble_mlir.mlir import arith, ir, tensor, vector
 
 from ..symbol_table import DimBuilder, constant_index
 from .arithmetic import zero
+from .builders import constant_of
 from .kernels import stored_type
 from .recipes import Recipe, splat
 from .signedness import signless
@@ -23,6 +24,7 @@ __all__ = [
     "Buffer",
     "Elements",
     "NotInKernelError",
+    "Workgroups",
     "broadcast",
     "combined",
     "constant_elements",
@@ -34,6 +36,7 @@ __all__ = [
     "reshaped",
     "row_axis",
     "sliced",
+    "stacked",
     "transposed",
     "write",
 ]
@@ -48,16 +51,33 @@ class NotInKernelError(Exception):
 
 
 @dataclass(eq=False)
+class Workgroups:
+    """The workgroups that a kernel runs in: how many, and the number of the one that runs."""
+
+    count: DimExpr
+    number: ir.Value | None = None
+
+
+@dataclass(eq=False)
 class Buffer:
     """Memory for a tensor with `dims`, of elements of StableHLO's type `element`; `value` is what it holds now.
 
-    One that lies in another one, flat and in row-major order from the element `offset` on, has that one's value."""
+    One that lies in another one, flat and in row-major order from the element `offset` on, has that one's value. One with
+    `workgroups` is one for each of them: they lie side by side along a first dimension."""
 
     dims: Dims
     element: ir.Type
     own: ir.Value | None = None
     within: Buffer | None = None
     offset: int = 0
+    workgroups: Workgroups | None = None
+
+    @property
+    def stored_dims(self) -> Dims:
+        """The dimensions of `value`."""
+        if self.within is not None:
+            return self.within.stored_dims
+        return self.dims if self.workgroups is None else (self.workgroups.count, *self.dims)
 
     @property
     def stored(self) -> ir.Type:
@@ -79,7 +99,10 @@ class Buffer:
     def place(self, indices: Values) -> list[ir.Value]:
         """Where an element stands in `value`."""
         if self.within is None:
-            return list(indices)
+            if self.workgroups is None:
+                return list(indices)
+            assert self.workgroups.number is not None
+            return [self.workgroups.number, *indices]
         position = constant_index(self.offset)
         stride = 1
         for index, dim in reversed(list(zip(indices, self.dims, strict=True))):
@@ -87,7 +110,7 @@ class Buffer:
                 step = index if stride == 1 else arith.muli(index, constant_index(stride))
                 position = arith.addi(position, step)
                 stride *= dim.constant_value
-        return [position]
+        return self.within.place([position])
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +183,7 @@ def constant_elements(dims: Dims, element: ir.Type, number: int | float) -> Elem
 def of_buffer(buffer: Buffer) -> Elements:
     """What a buffer holds at the time when it is read."""
     row = row_axis(buffer.dims)
-    rank = len(buffer.dims) if buffer.within is None else 1
+    rank = len(buffer.stored_dims)
     boolean = isinstance(buffer.element, ir.IntegerType) and buffer.element.width == 1
 
     def at(indices: Values, lanes: int) -> ir.Value:
@@ -231,6 +254,25 @@ def sliced(source: Elements, dims: Dims, starts: Values, strides: Sequence[int] 
     return reindexed(source, dims, indices, has_lanes=has_lanes)
 
 
+def stacked(parts: Sequence[Elements], dims: Dims, axis: int) -> Elements:
+    """Parts of size 1 along `axis`, behind each other: which one is read is known, or chosen of all."""
+
+    def at(own: Values, lanes: int) -> ir.Value:
+        inside = [constant_index(0) if i == axis else index for i, index in enumerate(own)]
+        known = constant_of(own[axis])
+        if known is not None:
+            return parts[known].at(inside, lanes)
+        chosen = parts[0].at(inside, lanes)
+        for number, part in enumerate(parts[1:], start=1):
+            here = arith.cmpi(0, own[axis], constant_index(number))
+            chosen = arith.select(here, part.at(inside, lanes), chosen)
+        return chosen
+
+    reads = frozenset[Buffer]().union(*(part.reads for part in parts))
+    has_lanes = all(part.has_lanes for part in parts)
+    return Elements(dims, parts[0].element, at, reads, reads, has_lanes=has_lanes)
+
+
 def reshaped(source: Elements, dims: Dims, sizes: DimBuilder) -> Elements:
     """`reshape`: the same elements in row-major order."""
     kept, target = ([axis for axis, dim in enumerate(each) if dim != 1] for each in (source.dims, dims))
@@ -293,6 +335,6 @@ def write(value: ir.Value, target: ir.Value, indices: Values, lanes: int, buffer
         value = arith.extui(stored if lanes == 1 else ir.VectorType.get([lanes], stored), value)
     if lanes == 1:
         return tensor.insert(value, target, buffer.place(indices))
-    rank = len(buffer.dims) if buffer.within is None else 1
+    rank = len(buffer.stored_dims)
     last = ir.AffineMapAttr.get(ir.AffineMap.get(rank, 0, [ir.AffineDimExpr.get(rank - 1)]))
     return vector.transfer_write(target.type, value, target, buffer.place(indices), last, [True])

@@ -10,9 +10,9 @@ time, into nothing, tells which inputs and scratch buffers it needs.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import product as indices_of
 from typing import Any
 
 from nimble_mlir.dims import DimExpr
@@ -26,6 +26,7 @@ from .elements import (
     Dims,
     Elements,
     NotInKernelError,
+    Workgroups,
     constant_elements,
     is_supported,
     lanes_for,
@@ -34,6 +35,7 @@ from .elements import (
     row_axis,
     write,
 )
+from .kernel_uses import few_rows, is_read_after, is_read_often, known_scalar, splat_of
 from .kernels import loop, stored_type
 from .recipes import splat
 from .signedness import reinterpret, signless
@@ -64,13 +66,17 @@ class KernelBody:
 
     `inputs` are the tensors from outside that it reads, `scratch` the buffers that it needs besides. In the first run both
     are found; in the second, `bind` has given each its value in the kernel. With `few_buffers`, scratch buffers of known
-    size lie in one, one for each type of elements.
+    size lie in one, one for each type of elements. With `workgroups`, each has scratch buffers of its own.
     """
 
     def __init__(
-        self, ctx: LoweringContext, rules: dict[str, Callable[[KernelBody, Any], Any]], few_buffers: bool = False
+        self,
+        ctx: LoweringContext,
+        rules: dict[str, Callable[[KernelBody, Any], Any]],
+        few_buffers: bool = False,
+        workgroups: Workgroups | None = None,
     ) -> None:
-        self.ctx = ctx
+        self.ctx, self.workgroups = ctx, workgroups
         self._few_buffers = few_buffers
         # By type, the scratch buffer that others lie in, and how many of those are written by loops.
         self._shared: dict[ir.Type, tuple[Buffer, int]] = {}
@@ -111,7 +117,7 @@ class KernelBody:
         """States what a result of an op is: a scalar is computed now, and what is read several times is held."""
         if not elements.dims:
             elements = of_scalar(elements.scalar, elements.element)
-        elif elements.cost and _is_read_often(value):
+        elif elements.cost and is_read_often(value):
             elements = self.held(elements)
         self._elements[value] = elements
 
@@ -133,10 +139,10 @@ class KernelBody:
         dims, element = self.ctx.dims(value), element_type_of(value)
         if not is_supported(element):
             raise NotInKernelError(f"elements of type {element}")
-        constant = _splat_of(value)
+        constant = splat_of(value)
         if constant is not None:
             return constant_elements(dims, element, constant)
-        known = _known_scalar(value)
+        known = known_scalar(value)
         if known is not None:
             return Elements((), element, lambda _, lanes: splat(reinterpret(known, signless(known.type)), lanes))
         if value not in self.inputs:
@@ -158,13 +164,20 @@ class KernelBody:
             size = product(dims)
             if size.is_constant and size.constant_value > _LARGEST_SCRATCH:
                 raise NotInKernelError(f"a tensor of {size} elements to be held")
+            if self.workgroups is not None and not size.is_constant:
+                raise NotInKernelError(f"a tensor of {size} elements to be held by each workgroup")
             if may_share and self._few_buffers and size.is_constant:
                 buffer = self._in_shared(dims, element, size)
             else:
-                buffer = Buffer(dims, element, self._placeholder(dims, element))
-                self.scratch.append(buffer)
+                buffer = self._apart(dims, element)
             self._made.append(buffer)
         self._used_scratch += 1
+        return buffer
+
+    def _apart(self, dims: Dims, element: ir.Type) -> Buffer:
+        buffer = Buffer(dims, element, workgroups=self.workgroups)
+        buffer.value = self._placeholder(buffer.stored_dims, element)
+        self.scratch.append(buffer)
         return buffer
 
     def _in_shared(self, dims: Dims, element: ir.Type, size: DimExpr) -> Buffer:
@@ -173,9 +186,7 @@ class KernelBody:
         loops += size.constant_value > _UNROLLED
         if shared is None or loops > _MOST_LOOPS:
             # How large it will be, nobody knows in the first run, whose ops are erased.
-            room = (DimExpr.constant(0),)
-            shared, loops = Buffer(room, stored, self._placeholder(room, stored)), 1
-            self.scratch.append(shared)
+            shared, loops = self._apart((DimExpr.constant(0),), stored), 1
         self._shared[stored] = shared, loops
         offset = shared.dims[0].constant_value
         shared.dims = (DimExpr.constant(offset + -(-size.constant_value // _ALIGNED) * _ALIGNED),)
@@ -206,10 +217,21 @@ class KernelBody:
         self.charge(size, _ELEMENT * max(1, elements.cost))
         assert buffer.value is not None
         if buffer.within is not None and size.is_constant and size.constant_value <= _UNROLLED:
-            for indices in itertools.product(*(range(dim.constant_value) for dim in dims)):
+            for indices in indices_of(*(range(dim.constant_value) for dim in dims)):
                 buffer.value = store([constant_index(index) for index in indices], buffer.value, 1)
             return
-        buffer.value = self.over(dims, [buffer.value], lambda i, c, n: [store(i, c[0], n)], lanes)[0]
+        again = buffer not in elements.reads
+        rows = few_rows(dims[:row]) if row is not None and row == len(dims) - 1 else []
+        if len(rows) > 1:
+            # One loop, which goes over the columns: bufferization tries all ways that a tensor may take through loops.
+            def columns(at: Values, carries: Values, lanes: int) -> Values:
+                for before in rows:
+                    carries = [store([*(constant_index(i) for i in before), *at], carries[0], lanes)]
+                return carries
+
+            buffer.value = self.over(dims[row:], [buffer.value], columns, lanes, again=again)[0]
+            return
+        buffer.value = self.over(dims, [buffer.value], lambda i, c, n: [store(i, c[0], n)], lanes, again=again)[0]
 
     def charge(self, elements: DimExpr, weight: int = 1) -> None:
         """States that so many elements are computed one after the other, each as much work as `weight` products of a row
@@ -221,9 +243,17 @@ class KernelBody:
             raise NotInKernelError("work of too many sizes")
 
     def over(
-        self, dims: Dims, carries: Values, body: Callable[[Values, Values, int], Values], lanes: int = 1
+        self,
+        dims: Dims,
+        carries: Values,
+        body: Callable[[Values, Values, int], Values],
+        lanes: int = 1,
+        *,
+        again: bool = False,
     ) -> list[ir.Value]:
-        """Loops over all indices of `dims`; `body` gets indices, carries and for how many elements of the row it stands."""
+        """Loops over all indices of `dims`; `body` gets indices, carries and for how many elements of the row it stands.
+
+        again: whether elements may be visited twice: the last vector of a row then begins where it ends with the row."""
         sizes = self.ctx.sizes.values(dims)
         row = row_axis(dims)
 
@@ -233,19 +263,36 @@ class KernelBody:
             if dims[axis] == 1:
                 return level(axis + 1, [*indices, constant_index(0)], carried)
             if axis == row and lanes > 1:
-                ends = [constant_index(0)] * (len(dims) - axis - 1)
-                return along(
-                    sizes[axis],
-                    lanes,
-                    carried,
-                    lambda at, *c: body([*indices, at, *ends], c, lanes),
-                    lambda at, *c: body([*indices, at, *ends], c, 1),
-                )
+                return self._row(dims, axis, indices, carried, body, lanes, again)
             return loop(
                 constant_index(0), sizes[axis], carried, lambda at, *c: level(axis + 1, [*indices, at], list(c))
             )
 
         return list(level(0, [], carries))
+
+    def _row(
+        self,
+        dims: Dims,
+        axis: int,
+        indices: Values,
+        carried: Values,
+        body: Callable[[Values, Values, int], Values],
+        lanes: int,
+        again: bool,
+    ) -> Values:
+        ends = [constant_index(0)] * (len(dims) - axis - 1)
+
+        def several(at: ir.Value, *carries: ir.Value) -> Values:
+            return body([*indices, at, *ends], carries, lanes)
+
+        size = dims[axis]
+        left = size.constant_value % lanes if size.is_constant else 0
+        if not again or not left:
+            return along(
+                self.ctx.sizes.value(size), lanes, carried, several, lambda at, *c: body([*indices, at, *ends], c, 1)
+            )
+        whole, last = (constant_index(size.constant_value - less) for less in (left, lanes))
+        return several(last, *loop(constant_index(0), whole, carried, several, constant_index(lanes)))
 
     def update(self, op: Any, target: ir.Value, update: Elements, starts: Values) -> Elements:
         """The tensor `target` with a part replaced from `starts` on, in its own buffer where nothing reads it later."""
@@ -259,7 +306,7 @@ class KernelBody:
         buffer = elements.buffer
         owner = target.owner
         here = (owner if isinstance(owner, ir.Block) else owner.operation.block) == op.block
-        if buffer is None or buffer in self.inputs.values() or not here or _is_read_after(target, op):
+        if buffer is None or buffer in self.inputs.values() or not here or is_read_after(target, op):
             elements = self.held(elements)
             buffer = elements.buffer
         assert buffer is not None
@@ -270,7 +317,7 @@ class KernelBody:
     def _hold_readers(self, buffer: Buffer, op: Any, but: ir.Value) -> None:
         """Before `op` writes to a buffer: what was read of it lazily, and is used later, is computed now."""
         for value, elements in list(self._elements.items()):
-            if value != but and buffer in elements.reads and _is_read_after(value, op):
+            if value != but and buffer in elements.reads and is_read_after(value, op):
                 self._elements[value] = self.held(elements)
 
     # Statements
@@ -327,6 +374,14 @@ class KernelBody:
         for buffer, value in zip(threaded, before, strict=True):
             buffer.value = value
 
+    @contextmanager
+    def apart_work(self, works: list[DimExpr]) -> Iterator[None]:
+        """Appends what is charged in the meantime to `works`; it counts for itself."""
+        before, self.work = self.work, DimExpr.constant(0)
+        yield
+        works.append(self.work)
+        self.work = before
+
     def set_buffers(self, op: Any, values: Values) -> None:
         """States what the buffers of `op` hold from here on."""
         for buffer, value in zip(self.threaded(op), values, strict=True):
@@ -339,44 +394,3 @@ class KernelBody:
 
 def _same(value: ir.Value | None, other: ir.Value | None) -> bool:
     return value is other if value is None or other is None else value == other
-
-
-def _is_read_often(value: ir.Value) -> bool:
-    """Whether a value is read more than once, slices of it counted as one, or inside of a region behind it."""
-    users = [use.owner.operation for use in value.uses]
-    if any(user.block != value.owner.operation.block for user in users):
-        return True
-    slices = [user for user in users if user.name == "stablehlo.slice"]
-    return len(users) - len(slices) + bool(slices) > 1
-
-
-def _is_read_after(value: ir.Value, op: Any) -> bool:
-    """Whether an op behind `op`, in its block, reads a value, itself or in a region."""
-    for use in value.uses:
-        user = use.owner.operation
-        while user is not None and user.block != op.block:
-            owner = user.block.owner.operation
-            user = owner if owner.name != "func.func" else None
-        if user is not None and op.is_before_in_block(user):
-            return True
-    return False
-
-
-def _splat_of(value: ir.Value) -> int | float | None:
-    """The number that all elements of a tensor from outside are, if that is known."""
-    owner = value.owner
-    while not isinstance(owner, ir.Block) and owner.name in ("stablehlo.broadcast_in_dim", "nimble.broadcast_in_dim"):
-        value = owner.operands[0]
-        owner = value.owner
-    if isinstance(owner, ir.Block) or owner.name != "stablehlo.constant":
-        return None
-    attribute = owner.attributes["value"]
-    return attribute.get_splat_value().value if getattr(attribute, "is_splat", False) else None
-
-
-def _known_scalar(value: ir.Value) -> ir.Value | None:
-    """The scalar of the host that a tensor of rank 0 was made from."""
-    owner = value.owner
-    if isinstance(owner, ir.Block) or owner.name != "tensor.from_elements" or value.type.rank != 0:
-        return None
-    return owner.operands[0]

@@ -24,6 +24,7 @@ from .elements import (
     reshaped,
     row_axis,
     sliced,
+    stacked,
     transposed,
 )
 from .indexing_rules import gather_dims
@@ -210,7 +211,7 @@ def _scatter(body: KernelBody, op: Any) -> None:
     buffer, read = body.writable(op, target, [body.elements(starts), body.elements(updates)])
     body.charge(product(body.ctx.dims(updates)), 16)
     held = [each.buffer or body.held(each).buffer for each in read]
-    if any(each is not None and each.within is not None for each in (buffer, *held)):
+    if any(each is not None and (each.within or each.workgroups) is not None for each in (buffer, *held)):
         raise NotInKernelError("a scatter of what lies in a buffer of others")
     emitter = Scatter(body.ctx, op, [target], starts, [updates])
     (buffer.value,) = emitter.all_updates([each.value for each in held if each], [buffer.value])
@@ -228,10 +229,13 @@ def _is_captured(inner: Any, op: Any) -> bool:
 
 def _concatenate(body: KernelBody, op: Any) -> None:
     dims, axis = body.ctx.dims(op.results[0]), op.attributes["dimension"].value
+    parts = [body.elements(operand) for operand in op.operands]
+    if axis != row_axis(dims) and all(part.dims[axis] == 1 and not part.cost for part in parts):
+        body.define(op.results[0], stacked(parts, dims, axis))
+        return
     buffer = body.new_buffer(dims, element_type_of(op.results[0]), may_share=True)
     at = DimExpr.constant(0)
-    for operand in op.operands:
-        part = body.elements(operand)
+    for part in parts:
         starts = [body.ctx.sizes.value(at) if i == axis else constant_index(0) for i in range(len(dims))]
         body.fill(buffer, part, starts)
         at = at + part.dims[axis]

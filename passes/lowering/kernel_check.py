@@ -19,12 +19,18 @@ _BUFFERIZE = (
     "builtin.module(canonicalize,cse,one-shot-bufferize{bufferize-function-boundaries=true "
     "function-boundary-type-conversion=identity-layout-map})"
 )
+# Bufferization tries all ways that a tensor may take through control flow, and takes as long: with more it does not end.
+_MOST_WAYS = 1 << 14
+# Where the carries of a loop begin among its operands.
+_CARRIED = {"scf.for": 3, "scf.while": 0}
 _COPIES = frozenset(["memref.alloc", "memref.copy"])
 
 
 def works_in_place(kernel: Any) -> bool:
     """Whether the body of the `nimble.kernel` op needs no memory but that of its tensors."""
     block = kernel.regions[0].blocks[0]
+    if _ways(block) > _MOST_WAYS:
+        return False
     outside = _from_outside(block)
     with kernel.location:
         module = ir.Module.create()
@@ -36,6 +42,39 @@ def works_in_place(kernel: Any) -> bool:
     except ir.MLIRError:
         return False
     return not any(op.name in _COPIES for op in everything(module.operation))
+
+
+def _ways(block: ir.Block) -> int:
+    """The largest number of ways back from a tensor to those that the kernel got: at the result of a loop or branch, and at
+    what a loop carries, there are two."""
+    ways: dict[ir.Value, int] = {}
+
+    def of(value: ir.Value) -> int:
+        return ways.get(value, 1)
+
+    def visit(inner: ir.Block) -> None:
+        for view in inner.operations:
+            op = view.operation
+            carried = list(op.operands)[_CARRIED[op.name] :] if op.name in _CARRIED else []
+            for region in op.regions:
+                for each in region.blocks:
+                    arguments = list(each.arguments)[len(each.arguments) - len(carried) :]
+                    ways.update((argument, 2 * of(first)) for argument, first in zip(arguments, carried, strict=True))
+                    visit(each)
+            ends = [terminator(each).operands for region in op.regions for each in region.blocks]
+            for number, result in enumerate(op.results):
+                if not isinstance(result.type, ir.RankedTensorType):
+                    continue
+                if not ends:
+                    ways[result] = max(
+                        (of(operand) for operand in op.operands if operand.type == result.type), default=1
+                    )
+                else:
+                    sources = [*carried[number : number + 1], *(end[number - len(op.results)] for end in ends)]
+                    ways[result] = sum(of(source) for source in sources)
+
+    visit(block)
+    return max(ways.values(), default=1)
 
 
 def _function(block: ir.Block, outside: Sequence[ir.Value], types: Sequence[ir.Type]) -> None:

@@ -7,6 +7,9 @@ once, so that the sums are read and written an eighth as often.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product as indices_of
+from math import prod
 from typing import Any
 
 from nimble_mlir.dims import DimExpr
@@ -38,6 +41,8 @@ Values = Sequence[ir.Value]
 
 # Rows of a matrix that are multiplied at once.
 _ROWS = 8
+# Elements of the left operand that are held in registers meanwhile.
+_FACTORS = 16
 # Elements of a result that are summed at once.
 _SUMS = 4
 # A product of more rows than these reads each element of the matrix more often than from memory: it is worth tiling, and as
@@ -132,12 +137,16 @@ class _Contraction:
     def _rows_of_sums(self, buffer: Buffer) -> None:
         """Adds multiples of the right operand's rows to the result, some rows at a time."""
         body, dims = self.body, self.dims
-        body.fill(buffer, constant_elements(dims, element_type_of(self.op.results[0]), 0))
         own_row = row_axis(self.rhs.dims)
         aligned = own_row is not None and self.right and own_row == self.right[-1] and self.rhs.has_lanes
         outer = len(self.batch[0]) + len(self.left)
         right = dims[outer:]
         lanes = lanes_for(right) if aligned and row_axis(right) == len(right) - 1 else 1
+        rows = self._few_rows(dims[len(self.batch[0]) : outer])
+        if rows and len(right) == 1 and lanes > 1 and right[0].is_constant:
+            self._sums_of_few(buffer, rows, right[0].constant_value, lanes)
+            return
+        body.fill(buffer, constant_elements(dims, element_type_of(self.op.results[0]), 0))
 
         def block(prefix: Values, depth: ir.Value, rows: int, carried: Values) -> Values:
             depths = [depth if i == 0 else arith.addi(depth, constant_index(i)) for i in range(rows)]
@@ -164,6 +173,67 @@ class _Contraction:
 
         assert buffer.value is not None
         buffer.value = body.over(dims[:outer], [buffer.value], sums)[0]
+
+    def _few_rows(self, left: Sequence[DimExpr]) -> list[list[ir.Value]]:
+        """The indices, in the left dimensions, of rows that are few enough to be multiplied together; none otherwise."""
+        sizes = [dim.constant_value if dim.is_constant else _FEW + 1 for dim in left]
+        if not 1 <= prod(sizes) <= _FEW:
+            return []
+        return [[constant_index(i) for i in indices] for indices in indices_of(*map(range, sizes))]
+
+    def _sums_of_few(self, buffer: Buffer, left: Sequence[Values], size: int, lanes: int) -> None:
+        """A few rows times a matrix of `size` columns, which is read once, in the order in which it lies in memory. Columns
+        that are left of the last whole vector are summed with those before them, in registers."""
+        body, whole = self.body, size - size % lanes
+        body.fill(buffer, constant_elements(self.dims, element_type_of(self.op.results[0]), 0))
+        many = min(_ROWS, _FACTORS // len(left))
+
+        def block(rows: Sequence[Values], depth: ir.Value, count: int, carried: Values) -> Values:
+            depths = [depth if i == 0 else arith.addi(depth, constant_index(i)) for i in range(count)]
+            factors = [[splat(self._at(0, row, each, 1), lanes) for each in depths] for row in rows]
+
+            def add(column: ir.Value, target: ir.Value) -> Values:
+                read = [self._at(1, [*rows[0], column], each, lanes) for each in depths]
+                totals = [_read(target, [*row, column], lanes, buffer) for row in rows]
+                for index, own in enumerate(factors):
+                    for factor, each in zip(own, read, strict=True):
+                        totals[index] = self._multiply_add(factor, each, totals[index])
+                return [self._written(target, rows, column, totals, lanes, buffer)]
+
+            return loop(constant_index(0), constant_index(whole), carried, add, constant_index(lanes))
+
+        def rest(rows: Sequence[Values], target: ir.Value) -> ir.Value:
+            column = constant_index(size - lanes)
+
+            def add(depth: ir.Value, *sums: ir.Value) -> Values:
+                read = self._at(1, [*rows[0], column], depth, lanes)
+                factors = [splat(self._at(0, row, depth, 1), lanes) for row in rows]
+                return [self._multiply_add(factor, read, total) for factor, total in zip(factors, sums, strict=True)]
+
+            zeros = [splat(zero(self.element), lanes)] * len(rows)
+            sums = loop(constant_index(0), body.ctx.sizes.value(self.depth), zeros, add)
+            return self._written(target, rows, column, sums, lanes, buffer)
+
+        def all_columns(batch: Values, carried: Values, _: int) -> Values:
+            rows = [[*batch, *own] for own in left]
+            (target,) = along(
+                body.ctx.sizes.value(self.depth),
+                many,
+                carried,
+                lambda depth, *c: block(rows, depth, many, c),
+                lambda depth, *c: block(rows, depth, 1, c),
+            )
+            return [rest(rows, target) if whole < size else target]
+
+        assert buffer.value is not None
+        buffer.value = body.over(self.dims[: len(self.batch[0])], [buffer.value], all_columns)[0]
+
+    def _written(
+        self, target: ir.Value, rows: Sequence[Values], column: ir.Value, sums: Values, lanes: int, buffer: Buffer
+    ) -> ir.Value:
+        for row, total in zip(rows, sums, strict=True):
+            target = write(total, target, [*row, column], lanes, buffer)
+        return target
 
     def _sums_of_rows(self, buffer: Buffer) -> None:
         """Each element of the result is a sum along rows of both operands; some elements at a time, so that no addition
@@ -198,7 +268,7 @@ class _Contraction:
             sums = loop(whole, end, sums, lambda at, *so_far: terms(places, at, so_far, 1))
             target = carried[0]
             for place, total in zip(places, sums, strict=True):
-                target = tensor.insert(total, target, list(place))
+                target = tensor.insert(total, target, buffer.place(place))
             return [target]
 
         def each(indices: Values, carried: Values, _: int) -> list[ir.Value]:
@@ -218,4 +288,4 @@ class _Contraction:
 
 def _read(value: ir.Value, indices: Values, lanes: int, buffer: Buffer) -> ir.Value:
     """What a version of a buffer holds."""
-    return of_buffer(Buffer(buffer.dims, buffer.element, value)).at(indices, lanes)
+    return of_buffer(replace(buffer, own=value)).at(indices, lanes)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from nimble_mlir.dialects import dims_of
+from nimble_mlir.dims import DimExpr
 from nimble_mlir.mlir import ir, scf
 
 from ..regions import terminator
@@ -15,7 +16,7 @@ from .kernel_body import KernelBody
 from .kernels import branch, loop
 from .signedness import signless
 
-__all__ = ["emit_loop", "inner_if", "inner_loop"]
+__all__ = ["emit_iteration", "emit_loop", "inner_if", "inner_loop"]
 
 Values = Sequence[ir.Value]
 
@@ -32,6 +33,18 @@ def emit_loop(
     results = emit(body, op, carries, first, count)
     body.set_buffers(op, results[count:])
     return results[:count]
+
+
+def emit_iteration(body: KernelBody, op: Any, carries: Sequence[Buffer | None], index: ir.Value) -> None:
+    """One iteration, as a workgroup, of a `scf.for` all of whose carries stand in buffers."""
+    block = op.regions[0].blocks[0]
+    counter, *others = block.arguments
+    body.bind_scalar(counter, index)
+    _arrive(body, others, carries, [])
+    for value, carry in zip(body.run(block), carries, strict=True):
+        # The others write to it at the same time: only rows of it may be replaced.
+        if body.elements(value).buffer is not carry:
+            raise NotInKernelError("a workgroup that replaces all of a tensor")
 
 
 def _arrive(body: KernelBody, arguments: Values, carries: Sequence[Buffer | None], scalars: Values) -> None:
@@ -67,11 +80,15 @@ def _leave(body: KernelBody, op: Any, yielded: Values, carries: Sequence[Buffer 
     return [*scalars, *body.held_now(op)]
 
 
-def _carried(body: KernelBody, value: ir.Value) -> tuple[Buffer | None, ir.Value | None]:
-    """A buffer with the first value of an inner loop's carry, or the scalar that it is."""
-    if isinstance(value.type, ir.RankedTensorType) and body.ctx.dims(value):
-        return body.held(body.elements(value)).buffer, None
-    return None, body.scalar(value)
+def _carried(
+    body: KernelBody, op: Any, value: ir.Value, others: Sequence[Buffer | None]
+) -> tuple[Buffer | None, ir.Value | None]:
+    """A buffer with the first value of an inner loop's carry, that of `value` itself where nothing else reads it, or the
+    scalar that it is. `others` are those of the carries before."""
+    if not isinstance(value.type, ir.RankedTensorType) or not body.ctx.dims(value):
+        return None, body.scalar(value)
+    buffer, _ = body.writable(op, value, [])
+    return (body.held(of_buffer(buffer)).buffer if buffer in others else buffer), None
 
 
 def _for(body: KernelBody, op: Any, carries: Sequence[Buffer | None], first: Values, count: int) -> list[ir.Value]:
@@ -110,9 +127,11 @@ def _while(body: KernelBody, op: Any, carries: Sequence[Buffer | None], first: V
 
 
 def inner_loop(body: KernelBody, op: Any) -> None:
-    """A loop in the body: its carries get scratch buffers, which begin as copies of the first values."""
+    """A loop in the body: its carries get buffers, those of the first values or copies of them."""
     skipped = 3 if op.name == "scf.for" else 0
-    pairs = [_carried(body, value) for value in list(op.operands)[skipped:]]
+    pairs: list[tuple[Buffer | None, ir.Value | None]] = []
+    for value in list(op.operands)[skipped:]:
+        pairs.append(_carried(body, op, value, [buffer for buffer, _ in pairs]))
     carries = [buffer for buffer, _ in pairs]
     scalars = iter(emit_loop(body, op, carries, [scalar for _, scalar in pairs]))
     _results(body, op, carries, scalars)
@@ -146,9 +165,11 @@ def inner_if(body: KernelBody, op: Any) -> None:
         if not is_tensor
     ]
 
+    before, works = body.work, []
+
     def side(region: Any) -> Callable[[], Values]:
         def emit() -> Values:
-            with body.inside(op, held):
+            with body.inside(op, held), body.apart_work(works):
                 return _leave(body, op, body.run(region.blocks[0]), carries) if region.blocks else held
 
         return emit
@@ -156,8 +177,16 @@ def inner_if(body: KernelBody, op: Any) -> None:
     results = branch(
         body.scalar(op.operands[0]), [*types, *(v.type for v in held)], side(op.regions[0]), side(op.regions[1])
     )
+    body.work = before + _larger(*works)
     body.set_buffers(op, results[len(types) :])
     _results(body, op, carries, iter(results))
+
+
+def _larger(work: DimExpr, other: DimExpr) -> DimExpr:
+    """What a branch is worth: its larger side, or both where nobody knows which is larger."""
+    if not (work.is_constant and other.is_constant):
+        return work + other
+    return work if work.constant_value > other.constant_value else other
 
 
 def _handed_on(body: KernelBody, value: ir.Value) -> Buffer | None:

@@ -350,14 +350,36 @@ def test_a_tree_crosses_as_arrays_in_the_order_of_levels() -> None:
     """docs/abi.md, for (1 + π) * 2 beside π."""
     one = Expr.Scale(2.0, Expr.Add(Expr.Number(1.0), Expr.Pi()))
     leaves = jax.tree_util.tree_leaves(Expr.batch([one, Expr.Pi()]))
-    roots, blocks, number, left, right, factor, of = leaves[:7]
+    roots, blocks, groups, number, left, right, factor, of = leaves[:8]
     np.testing.assert_array_equal(roots, [4, 2])
+    np.testing.assert_array_equal(groups, blocks[None])  # few nodes: all trees are one group
     np.testing.assert_array_equal(blocks[:, :, 2], [[1, 2, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 1, 0]])
     np.testing.assert_array_equal(blocks[:, :, 0], [[0, 1, 3, 3, 3], [3, 3, 3, 4, 4], [4, 4, 4, 4, 5]])
     np.testing.assert_array_equal(blocks[:, :, 1], [[0, 0, 0, 0, 0], [1, 2, 0, 0, 0], [1, 2, 1, 0, 0]])
     np.testing.assert_array_equal(number, [1, 0])
     assert (left[0], right[0], factor[0], of[0]) == (0, 1, 2, 3)
     assert leaves[-1].shape == (3,)  # two of Expr.Pi, and one row more
+
+
+def test_large_batches_have_groups_of_trees(module: nm.Module) -> None:
+    """Each goes through its own nodes, which lie side by side within each level and constructor."""
+    values = [chain(length) for length in (90, 200, 3, 40, 120, 7, 1, 260)]
+    _, blocks, groups, *_ = Expr.pack(values)
+    assert groups.shape[0] > 1
+    assert (groups[..., 2].sum(axis=(1, 2)) > 0).all()
+    np.testing.assert_array_equal(groups[..., 2].sum(axis=0), blocks[..., 2])
+    for entry in (0, 1):
+        np.testing.assert_array_equal(groups[0, ..., entry], blocks[..., entry])
+        ends = groups[..., entry] + groups[..., 2]
+        np.testing.assert_array_equal(ends[:-1], groups[1:, ..., entry])
+    want = np.array([plain_value(e)[0] for e in values], np.float32)
+    assert_agrees(module.value(Expr.batch(values))[0], want, "transcendental")
+
+
+def test_a_chain_of_100_000_nodes_compiled(module: nm.Module) -> None:
+    got = module.value(Expr.batch([chain(100_000), Expr.Pi()]))
+    np.testing.assert_array_equal(got[0], [1.0, 3.0])
+    np.testing.assert_array_equal(got[1], [100_001, 1])
 
 
 def test_a_traced_value_cannot_be_packed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,7 +52,7 @@ class Constructor:
             raise CaptureError(f"{self}: field '{field}' needs sizes that are integers, got {given.shape}")
         return given
 
-    @property
+    @functools.cached_property
     def children(self) -> tuple[str, ...]:
         """The names of the recursive fields."""
         return tuple(field.name for field in self.fields if field.spec is None)

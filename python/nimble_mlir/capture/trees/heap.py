@@ -45,7 +45,7 @@ def arranged(heap: Rows, tables: Sequence[Any], count: Any, root: Any) -> Any:
         if not one.fields:
             bare.append(_with_empty_row(jnp.zeros_like(own, dtype=jnp.int32)))
     structure = jax.tree_util.tree_structure(heap.type.spec())
-    return jax.tree_util.tree_unflatten(structure, [ids[root][None], blocks, *fields, *bare])
+    return jax.tree_util.tree_unflatten(structure, [ids[root][None], blocks, blocks[None], *fields, *bare])
 
 
 def _heights(heap: Rows, integers: Any, number: Any, count: Any) -> Any:

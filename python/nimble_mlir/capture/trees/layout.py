@@ -20,6 +20,11 @@ from ..symbols import is_symbolic
 
 __all__ = ["Batch", "Layout", "pack", "register", "unpack"]
 
+# A group of trees is worth a thread of its own with so many nodes: blocks of few nodes are seldom in it. And so many groups
+# are enough for all threads.
+_GROUP = 128
+_MOST_GROUPS = 64
+
 
 class Layout:
     """The arrays of a batch. `fields[c][name]` is a field of the constructor `c`, with a row a node, and one more."""
@@ -27,7 +32,7 @@ class Layout:
     def __init__(self, type_: Any, leaves: Sequence[Any]) -> None:
         self.type, self.leaves = type_, list(leaves)
         rest = iter(leaves)
-        self.roots, self.blocks = next(rest), next(rest)
+        self.roots, self.blocks, self.groups = next(rest), next(rest), next(rest)
         self.fields = [{field.name: next(rest) for field in one.fields} for one in type_.constructors]
         self.rows = [next(rest) if not one.fields else next(iter(fields.values())) for one, fields in self._each()]
 
@@ -117,17 +122,18 @@ def register(type_: Any) -> None:
 def _names(type_: Any) -> list[str]:
     """What messages call the arrays."""
     fields = [f"{one.name}.{field.name}" for one in type_.constructors for field in one.fields]
-    return ["roots", "blocks", *fields, *(one.name for one in type_.constructors if not one.fields)]
+    return ["roots", "blocks", "groups", *fields, *(one.name for one in type_.constructors if not one.fields)]
 
 
 def _specs(type_: Any, rows: Any, name: str, like: Any) -> tuple[Any, ...]:
-    names = [f"{name}_levels", *(f"{name}_{one.name}" for one in type_.constructors)]
+    names = [f"{name}_levels", f"{name}_groups", *(f"{name}_{one.name}" for one in type_.constructors)]
     scope = jax.export.SymbolicScope() if like is None else like.scope
-    levels, *counts = jax.export.symbolic_shape(", ".join(names), scope=scope)
+    levels, groups, *counts = jax.export.symbolic_shape(", ".join(names), scope=scope)
     i32 = np.dtype(np.int32)
     leaves = [
         jax.ShapeDtypeStruct((rows,), i32),
         jax.ShapeDtypeStruct((levels, len(type_.constructors), 3), i32),
+        jax.ShapeDtypeStruct((groups, levels, len(type_.constructors), 3), i32),
     ]
     for one, count in zip(type_.constructors, counts, strict=True):
         for field in one.fields:
@@ -148,19 +154,17 @@ def pack(type_: Any, values: Sequence[Any]) -> list[np.ndarray]:
     """
     if not values:
         raise ShapeError(f"{type_.__name__}.pack: a batch needs at least one value")
-    nodes, heights = _ordered(type_, values)
+    nodes, heights, trees = _ordered(type_, values)
     number = {one: index for index, one in enumerate(type_.constructors)}
     kinds = np.array([number[node.constructor] for node in nodes])
     levels = np.array(heights)
-    order = np.lexsort((kinds, levels))  # stable: by level, then by constructor
+    groups = _groups(np.array(trees), len(values))
+    order = np.lexsort((groups, kinds, levels))  # stable: by level, then by constructor, then by group
     ids = np.empty(len(nodes), np.int32)
     ids[order] = np.arange(len(nodes), dtype=np.int32)
     id_of = {id(node): int(index) for node, index in zip(nodes, ids, strict=True)}
-    width = len(type_.constructors)
-    counts = np.bincount(levels * width + kinds, minlength=(levels.max() + 1) * width).reshape(-1, width)
-    firsts = (np.cumsum(counts) - counts.ravel()).reshape(counts.shape)
-    blocks = np.stack([firsts, np.cumsum(counts, axis=0) - counts, counts], axis=-1).astype(np.int32)
-    arrays = [np.array([id_of[id(value)] for value in values], np.int32), blocks]
+    blocks, of_groups = _blocks(levels, kinds, groups, len(type_.constructors))
+    arrays = [np.array([id_of[id(value)] for value in values], np.int32), blocks, of_groups]
     bare = []
     sorted_nodes = [nodes[index] for index in order]
     for one in type_.constructors:
@@ -196,10 +200,32 @@ def unpack(type_: Any, leaves: Sequence[Any]) -> list[Any]:
     return [nodes[int(root)] for root in layout.roots]
 
 
-def _ordered(type_: Any, values: Sequence[Any]) -> tuple[list[Any], list[int]]:
-    """All nodes below the values, children first, and their heights; without recursion."""
+def _groups(trees: np.ndarray, count: int) -> np.ndarray:
+    """The group of each node, given its tree: trees that follow each other and have about as many nodes together."""
+    nodes = np.bincount(trees, minlength=count)
+    groups = max(1, min(_MOST_GROUPS, count, len(trees) // _GROUP))
+    of_tree = (np.cumsum(nodes) - nodes) * groups // len(trees)
+    return np.unique(of_tree, return_inverse=True)[1][trees]
+
+
+def _blocks(levels: np.ndarray, kinds: np.ndarray, groups: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each level and constructor, and for each group of such: the first node, its row, and how many nodes there are."""
+    shape = (int(levels.max()) + 1, width, int(groups.max()) + 1)
+    counts = np.bincount(np.ravel_multi_index((levels, kinds, groups), shape), minlength=np.prod(shape)).reshape(shape)
+    firsts = (np.cumsum(counts) - counts.ravel()).reshape(shape)
+    of_constructor = counts.transpose(0, 2, 1).reshape(-1, width)
+    rows = (np.cumsum(of_constructor, axis=0) - of_constructor).reshape(shape[0], shape[2], width).transpose(0, 2, 1)
+    of_groups = np.stack([firsts, rows, counts], axis=-1).astype(np.int32)
+    blocks = of_groups[:, :, 0].copy()
+    blocks[..., 2] = counts.sum(axis=2)
+    return blocks, np.ascontiguousarray(of_groups.transpose(2, 0, 1, 3))
+
+
+def _ordered(type_: Any, values: Sequence[Any]) -> tuple[list[Any], list[int], list[int]]:
+    """All nodes below the values, children first, their heights, and the numbers of their values; without recursion."""
     nodes: list[Any] = []
     heights: list[int] = []
+    trees: list[int] = []
     height_of: dict[int, int] = {}  # of nodes that are done
     open_: set[int] = set()
     for index, value in enumerate(values):
@@ -221,7 +247,8 @@ def _ordered(type_: Any, values: Sequence[Any]) -> tuple[list[Any], list[int]]:
             height = height_of[id(node)] = max(parts, default=-1) + 1
             nodes.append(node)
             heights.append(height)
-    return nodes, heights
+            trees.append(index)
+    return nodes, heights, trees
 
 
 def _enter(node: Any, height_of: dict[int, int], open_: set[int], where: str) -> None:

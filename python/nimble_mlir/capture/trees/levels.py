@@ -25,6 +25,7 @@ from ..data_sizes.slices import sliced, updated
 from ..places import place_of
 from ..probing import NoResultYet
 from .adt import Constructor, Part, is_value
+from .blocks import Blocks, either
 from .layout import Layout
 from .packing import Packing
 from .structure import NotStructuralError, check_calls, marked
@@ -228,6 +229,7 @@ class _Levels:
         self.varying = [arg for arg, varies in zip(recursion.args, recursion.varies, strict=True) if varies]
         self.args = Packing(self.varying)
         self.inner = [index for index, one in enumerate(self.type.constructors) if one.children]
+        self.blocks = Blocks(self)
 
     def arguments(self) -> list[Any]:
         """The arguments of all nodes that are not the same for all, one buffer each: from the roots down."""
@@ -244,30 +246,34 @@ class _Levels:
                 buffers = self._handed_down(level, index, buffers)
             return buffers
 
-        return lax.fori_loop(jnp.int32(0), self.levels - 1, step, buffers)
+        def by_levels(buffers: list[Any]) -> list[Any]:
+            return lax.fori_loop(jnp.int32(0), self.levels - 1, step, buffers)
+
+        return either(self.blocks.handed_down, by_levels, buffers)
 
     def results(self, arguments: Sequence[Any]) -> list[Any]:
         """The results of all nodes, packed, one buffer for each dtype."""
-        buffers = self.packing.buffers(self.size)
-        for index, one in enumerate(self.type.constructors):
-            if not one.children:
-                buffers = self._of_leaves(index, one, buffers, arguments)
-        if not self.inner:
-            return buffers
+
+        def by_levels(buffers: list[Any]) -> list[Any]:
+            for index, one in enumerate(self.type.constructors):
+                if not one.children:
+                    buffers = self._of_leaves(index, one, buffers, arguments)
+            return lax.fori_loop(jnp.int32(1), self.levels, step, buffers) if self.inner else buffers
 
         def step(level: Any, buffers: list[Any]) -> list[Any]:
             for index in self.inner:
                 buffers = self._of_level(level, index, buffers, arguments)
             return buffers
 
-        return lax.fori_loop(jnp.int32(1), self.levels, step, buffers)
+        buffers = self.packing.buffers(self.size)
+        return either(lambda buffers: self.blocks.results(buffers, arguments), by_levels, buffers)
 
     def _of_leaves(self, index: int, one: Constructor, buffers: list[Any], arguments: Sequence[Any]) -> list[Any]:
         """With the row behind the last: the next constructor's first one, or one that nobody reads, is written later."""
         start = self._entry(jnp.int32(0), index, 0)
         rows = self.layout.rows[index].shape[0]
         args = [lax.dynamic_slice_in_dim(buffer, start, rows, allow_negative_indices=False) for buffer in arguments]
-        made = self._mapped(one, list(self.layout.fields[index].values()), args, [], rows)
+        made = self.mapped(one, list(self.layout.fields[index].values()), args, [], rows)
         return [
             lax.dynamic_update_slice_in_dim(buffer, result, start, 0, allow_negative_indices=False)
             for buffer, result in zip(buffers, made, strict=True)
@@ -294,7 +300,7 @@ class _Levels:
             [_gathered(buffer, columns[name]) for buffer in buffers] for name in self.recursion.fields[one.name]
         ]
         arrays = [columns[field.name] for field in one.fields if field.spec is not None]
-        made = self._mapped(one, arrays, args, of_parts, size.dim)
+        made = self.mapped(one, arrays, args, of_parts, size.dim)
         return [updated(buffer, result, first) for buffer, result in zip(buffers, made, strict=True)]
 
     def _handed_down(self, level: Any, index: int, buffers: list[Any]) -> list[Any]:
@@ -304,19 +310,24 @@ class _Levels:
         own = [sliced(buffer, first, size, 0) for buffer in buffers]
         arrays = [columns[field.name] for field in one.fields if field.spec is not None]
 
-        def handed(fields: Any, args: Any) -> Any:
+        made = self.handed(one, arrays, own, size.dim)
+        for name, rows in zip(self.recursion.fields[one.name], made, strict=True):
+            buffers = [
+                buffer.at[columns[name]].set(row, mode="drop") for buffer, row in zip(buffers, rows, strict=True)
+            ]
+        return buffers
+
+    def handed(self, one: Constructor, arrays: Sequence[Any], args: Sequence[Any], rows: Any) -> list[list[Any]]:
+        """What `rows` nodes of one constructor hand down, packed, for each call."""
+
+        def body(fields: Any, args: Any) -> Any:
             _, calls = self.recursion.run(one, fields, self._all(args), self.recursion.unknown)
             return [
                 self.args.pack([leaf for leaf, varies in zip(leaves, self.recursion.varies, strict=True) if varies])
                 for _, leaves, _ in calls.made
             ]
 
-        made = jax.vmap(handed, axis_size=size.dim)(arrays, own)
-        for name, rows in zip(self.recursion.fields[one.name], made, strict=True):
-            buffers = [
-                buffer.at[columns[name]].set(row, mode="drop") for buffer, row in zip(buffers, rows, strict=True)
-            ]
-        return buffers
+        return jax.vmap(body, axis_size=rows)(list(arrays), list(args))
 
     def _all(self, varying: Sequence[Any]) -> list[Any]:
         rest = iter(self.args.unpack(varying))
@@ -325,7 +336,7 @@ class _Levels:
             for arg, varies in zip(self.recursion.args, self.recursion.varies, strict=True)
         ]
 
-    def _mapped(
+    def mapped(
         self, one: Constructor, arrays: Sequence[Any], args: Sequence[Any], of_parts: Sequence[Any], rows: Any
     ) -> list[Any]:
         """The results of `rows` nodes of one constructor: the function, mapped over them."""
