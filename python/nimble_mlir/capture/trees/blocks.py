@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import Primitive
 from jax.extend.mlir import ir
-from jax.interpreters import batching, mlir
+from jax.interpreters import mlir
 
 from ..data_sizes.define import custom_call, no_tangents
 
@@ -44,7 +44,7 @@ class Blocks:
         self.of, self.layout = levels, levels.layout
         self.constructors = levels.type.constructors
 
-    def results(self, buffers: list[Any], arguments: list[Any]) -> list[Any]:
+    def results(self, buffers: list[Any], arguments: Sequence[Any]) -> list[Any]:
         """The results of all nodes, leaves first."""
 
         def block(index: int, nodes: list[Any], rows: list[Any]) -> Callable[[Any], Any]:
@@ -142,7 +142,7 @@ class Blocks:
         return lax.switch(which, branches, buffers)
 
     def _compute(
-        self, index: int, nodes: list[Any], rows: list[Any], buffers: list[Any], arguments: list[Any]
+        self, index: int, nodes: list[Any], rows: list[Any], buffers: list[Any], arguments: Sequence[Any]
     ) -> list[Any]:
         one, fields = self.constructors[index], self.layout.fields[index]
         args = [_rows(buffer, nodes) for buffer in arguments]
@@ -210,4 +210,3 @@ def _lower(ctx: Any) -> Any:
 
 mlir.register_lowering(_one_dispatch_p, _lower)
 no_tangents(_one_dispatch_p)
-batching.primitive_batchers[_one_dispatch_p] = lambda args, axes: (_one_dispatch_p.bind(), batching.not_mapped)
