@@ -38,3 +38,33 @@ def test_each_update_has_its_own_result(module: nm.Module, n: int, k: int, i: in
 def module() -> nm.Module:
     n, k = nm.dims("n, k", constraints=["k <= n"])
     return nm.compile(_updates, (nm.spec((n,), jnp.float32), nm.spec((k,), jnp.float32), nm.spec((), jnp.int32)))
+
+
+def _as_many_elements(x: jax.Array, i: jax.Array) -> dict[str, jax.Array]:
+    """Arrays of two shapes, whose elements are the same and as many."""
+    a, b = x.shape
+    sums = lambda zeros, step: lax.fori_loop(0, 3, lambda k, c: c.at[k % c.shape[0]].add(step), zeros)  # noqa: E731
+    sorted_once = jnp.sort(x.reshape(-1))[0]  # no kernel has it: these loops are on the host
+    return {
+        "scattered": jnp.zeros((a, b)).at[i].add(1.0),
+        "scattered, transposed": jnp.zeros((b, a)).at[i].add(2.0),
+        "scattered, flat": jnp.zeros((a * b,)).at[i].add(3.0),
+        "scattered integers": jnp.zeros((a, b), jnp.int32).at[i].add(4),
+        "inserted": put(jnp.ones((a, b)), x[:1], (i[0], 0)),
+        "inserted, transposed": put(jnp.ones((b, a)), x.T[:1], (i[0], 0)),
+        "counted": jnp.arange(a * b).reshape(a, b).at[i].add(1),
+        "counted, transposed": jnp.arange(b * a).reshape(b, a).at[i].add(2),
+        "in a loop": sums(jnp.zeros((a, b)), 1.0),
+        "in a loop, transposed": sums(jnp.zeros((b, a)), 2.0),
+        "on the host": sums(jnp.zeros((a, b)), sorted_once),
+        "on the host, transposed": sums(jnp.zeros((b, a)), 2 * sorted_once),
+    }
+
+
+def test_equal_buffers_of_two_shapes() -> None:
+    a, b = nm.dims("a, b")
+    module = nm.compile(_as_many_elements, (nm.spec((a, b), jnp.float32), nm.spec((2,), jnp.int32)))
+    for sizes in ((1, 1), (2, 3), (3, 2), (7, 5)):
+        x = np.random.default_rng(0).standard_normal(sizes, np.float32)
+        args = x, np.array([0, min(1, *sizes)], np.int32)
+        assert_agrees(module(*args), jax.jit(_as_many_elements)(*args), "elementwise")
