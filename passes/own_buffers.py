@@ -69,7 +69,7 @@ def own_destinations(function: Any) -> None:
 
 def _part_equal(function: Any) -> None:
     """Copies what is updated and depends on no other tensor, where there are several: zeros of two shapes are one buffer
-    if IREE finds that they have as many elements."""
+    if IREE finds that they have as many elements. So does each iteration of a loop, which IREE computes them before."""
     found: dict[Any, list[tuple[Any, int]]] = {}
     for op in statements(function):
         for user, index in _destinations(op):
@@ -79,8 +79,8 @@ def _part_equal(function: Any) -> None:
                 size = prod(type_.shape) if type_.has_static_shape else None
                 found.setdefault((type_.element_type, size), []).append((user, index))
     for updates in found.values():
-        if len(updates) > 1:
-            for user, index in updates:
+        for user, index in updates:
+            if len(updates) > 1 or _is_in_loop(user):
                 value = user.operands[index]
                 with ir.InsertionPoint(user), user.location:
                     user.operands[index] = copied(value, list(user.operands)[1:] if index == 0 else _sizes(value))
@@ -91,6 +91,11 @@ def _destinations(op: Any) -> list[tuple[Any, int]]:
     if op.name == "tensor.insert_slice":
         return [(op, 1)]
     return [(binding.owner.operation, 0) for binding in op.opview.outputs] if op.name == "nimble.kernel" else []
+
+
+def _is_in_loop(op: Any) -> bool:
+    owner = op.block.owner.operation
+    return owner.name in ("scf.for", "scf.while") or (owner.name == "scf.if" and _is_in_loop(owner))
 
 
 def reads_destination(insert: Any) -> bool:

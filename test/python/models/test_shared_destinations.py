@@ -68,3 +68,39 @@ def test_equal_buffers_of_two_shapes() -> None:
         x = np.random.default_rng(0).standard_normal(sizes, np.float32)
         args = x, np.array([0, min(1, *sizes)], np.int32)
         assert_agrees(module(*args), jax.jit(_as_many_elements)(*args), "elementwise")
+
+
+def _in_loops(x: jax.Array, i: jax.Array) -> dict[str, jax.Array]:
+    """Constants that each iteration of a loop on the host updates, once more from the start."""
+
+    def loop(step, first=x):
+        return lax.fori_loop(0, 4, lambda k, c: step(k, c) + c * 0.5, first)
+
+    def least(y: jax.Array, k: jax.Array) -> jax.Array:
+        return jnp.sort(y.reshape(-1) * (k + 1))[0]  # no kernel has it
+
+    rows = jnp.arange(x.shape[0])
+    return {
+        "scattered": loop(lambda k, c: jnp.zeros_like(x).at[i].add(least(c, k))),
+        "inserted": loop(lambda k, c: put(jnp.ones_like(x), x[:1] * least(c, k), (k % x.shape[0], 0))),
+        "summed by segment": loop(lambda k, c: jax.ops.segment_sum(x, (rows * k) % 5, 5)[:1] + least(c, k)),
+        "into what is invariant": loop(lambda k, c: (x * 2).at[i].add(least(c, k))),
+        "in a branch": loop(
+            lambda k, c: lax.cond(least(c, k) < 0, lambda: jnp.zeros_like(x).at[i].add(2.0), lambda: c)
+        ),
+        "by an inner loop": loop(
+            lambda k, c: lax.fori_loop(0, 3, lambda j, d: d.at[i].add(least(x, j)), jnp.zeros_like(x))
+        ),
+        "by a kernel": loop(
+            lambda k, c: least(c, k) + lax.fori_loop(0, 3, lambda j, d: d.at[i].add(j), jnp.zeros_like(x))
+        ),
+    }
+
+
+def test_each_iteration_has_its_own_constants() -> None:
+    (n,) = nm.dims("n")
+    module = nm.compile(_in_loops, (nm.spec((n, 3), jnp.float32), nm.spec((2,), jnp.int32)))
+    for size in (1, 2, 40):
+        x = np.random.default_rng(size).standard_normal((size, 3), np.float32)
+        args = x, np.array([0, size - 1], np.int32)
+        assert_agrees(module(*args), jax.jit(_in_loops)(*args), "reduction")
