@@ -74,6 +74,8 @@ def _part_equal(function: Any) -> None:
     for op in statements(function):
         for user, index in _destinations(op):
             value = user.operands[index]
+            if _is_own(value):
+                continue
             if not isinstance(value.owner, ir.Block) and value.owner.name != "tensor.empty" and _depends_on_none(value):
                 type_ = ir.RankedTensorType(value.type)
                 size = prod(type_.shape) if type_.has_static_shape else None
@@ -91,6 +93,16 @@ def _destinations(op: Any) -> list[tuple[Any, int]]:
     if op.name == "tensor.insert_slice":
         return [(op, 1)]
     return [(binding.owner.operation, 0) for binding in op.opview.outputs] if op.name == "nimble.kernel" else []
+
+
+def _is_own(value: ir.Value) -> bool:
+    """Whether a tensor is what `copied` makes."""
+    owner = value.owner
+    if isinstance(owner, ir.Block) or owner.name != "linalg.generic":
+        return False
+    selects = [op for op in owner.operation.regions[0].blocks[0].operations if op.operation.name == "arith.select"]
+    conditions = [select.operation.operands[0].owner for select in selects]
+    return any(not isinstance(one, ir.Block) and one.name == "util.optimization_barrier" for one in conditions)
 
 
 def _is_in_loop(op: Any) -> bool:
