@@ -39,12 +39,14 @@ def to_branches(module: ir.Module) -> None:
 
 
 def tell_apart(function: Any, numbers: Iterator[int]) -> None:
-    """Ends every first branch of a condition with an assertion that always holds and is like no other.
+    """Ends every first branch of a condition with an assertion that always holds and is like no other, and puts another one
+    behind a condition that may hand on what stood before it.
 
     IREE 3.13 makes one block of branches that do the same to different tensors. Where they only hand tensors on, it then
     selects the tensor, element by element, as if both had one size. Where they run kernels, the block gets buffers and
     sizes as arguments, and its VM may overwrite half of a 64-bit argument with one of 32 bits: the order in which it moves
-    registers (RegisterAllocation.cpp) does not know that they overlap.
+    registers (RegisterAllocation.cpp) does not know that they overlap. A tensor that a branch hands on and whose last use
+    is the first op behind the condition shares its register with the result.
     """
     size = _argument_size(function)
     for op in statements(function):
@@ -54,10 +56,19 @@ def tell_apart(function: Any, numbers: Iterator[int]) -> None:
         if number is None:
             continue  # no size of an argument and no integer of the host to say it of
         (*_, last) = op.regions[0].blocks[0].operations
-        with ir.InsertionPoint(last), op.location:
-            # No number is 3 and 5 at once; IREE, which would drop what it sees to hold, does not look at both.
-            differs = [arith.cmpi(_NE, number, arith.constant(number.type, value)) for value in (3, 5)]
-            cf.assert_(arith.ori(*differs), f"the end of branch {next(numbers)}")
+        places = [(ir.InsertionPoint(last), "the end of")]
+        if _hands_on_tensors(op):
+            places.append((ir.InsertionPoint.after(op), "behind"))
+        branch = next(numbers)
+        for place, where in places:
+            with place, op.location:
+                # No number is 3 and 5 at once; IREE, which would drop what it sees to hold, does not look at both.
+                differs = [arith.cmpi(_NE, number, arith.constant(number.type, value)) for value in (3, 5)]
+                cf.assert_(arith.ori(*differs), f"{where} branch {branch}")
+
+
+def _hands_on_tensors(op: Any) -> bool:
+    return any(not isinstance(result.type, ir.IndexType | ir.IntegerType | ir.FloatType) for result in op.results)
 
 
 def _argument_size(function: Any) -> ir.Value | None:

@@ -62,7 +62,9 @@ def own_destinations(function: Any) -> None:
             # writes to it meanwhile.
             with ir.InsertionPoint(op), op.location:
                 op.operands[0] = _materialized(op.operands[0])
-        if op.name == "tensor.insert_slice" and _is_shared(op.operands[1], op) and _depends_on_none(op.operands[1]):
+        if op.name == "tensor.insert_slice" and (
+            _is_read_later(op.operands[1], op) or (_is_shared(op.operands[1], op) and _depends_on_none(op.operands[1]))
+        ):
             with ir.InsertionPoint(op), op.location:
                 op.operands[1] = copied(op.operands[1], _sizes(op.operands[1]))
 
@@ -155,6 +157,32 @@ def _is_shared(value: ir.Value, user: Any) -> bool:
     if len(list(value.uses)) > 1 or owner.operation.block != user.block:
         return True
     return owner.name in VIEWS and _is_shared(owner.operands[0], user)
+
+
+def _is_read_later(value: ir.Value, insert: Any) -> bool:
+    """Whether anything reads a tensor behind the insertion into it. IREE 3.13 copies it then, but too late where the host
+    waits in between."""
+    while not isinstance(value.owner, ir.Block) and value.owner.name in VIEWS:
+        value = value.owner.operands[0]
+    waiting = [value]
+    while waiting:
+        for use in waiting.pop().uses:
+            user = use.owner.operation
+            if user.name in VIEWS:
+                waiting.append(user.results[0])
+            if user != insert and _comes_later(user, insert):
+                return True
+    return False
+
+
+def _comes_later(user: Any, op: Any) -> bool:
+    """Whether `user`, or what it stands in, comes behind `op` in its block, or `op` is done again after it."""
+    while user.block != op.block:
+        owner = user.block.owner.operation
+        if owner.name == "func.func":
+            return True
+        user = owner
+    return op.is_before_in_block(user)
 
 
 def _depends_on_none(value: ir.Value) -> bool:

@@ -455,6 +455,22 @@ func.func @equal_fills(%x: tensor<1x?xf32>, %y: tensor<1x?xf32>, %z: tensor<1xf3
 
 // -----
 
+// IREE would copy what is inserted into, since it is read later, behind the insertion.
+// CHECK-LABEL: func.func @read_later
+func.func @read_later(%x: tensor<1xf32>, %y: tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>) {
+  // CHECK: %[[SQUARE:.*]] = linalg.mul
+  %empty = tensor.empty() : tensor<8xf32>
+  %square = linalg.mul ins(%y, %y : tensor<8xf32>, tensor<8xf32>) outs(%empty : tensor<8xf32>) -> tensor<8xf32>
+  // CHECK: %[[OWN:.*]] = linalg.generic {{.*}} ins(%[[SQUARE]] : tensor<8xf32>)
+  // CHECK: %[[FIRST:.*]] = tensor.insert_slice %{{.*}} into %[[OWN]]
+  %0 = tensor.insert_slice %x into %square[0] [1] [1] : tensor<1xf32> into tensor<8xf32>
+  // CHECK: tensor.insert_slice %{{.*}} into %[[FIRST]]
+  %1 = tensor.insert_slice %x into %0[3] [1] [1] : tensor<1xf32> into tensor<8xf32>
+  return %1, %square : tensor<8xf32>, tensor<8xf32>
+}
+
+// -----
+
 // IREE would compute the fill before the loop, and all iterations would insert into it.
 // CHECK-LABEL: func.func @fill_in_a_loop
 func.func @fill_in_a_loop(%x: tensor<1xf32>, %first: tensor<8xf32>, %n: index) -> tensor<8xf32> {

@@ -104,3 +104,33 @@ def test_each_iteration_has_its_own_constants() -> None:
         x = np.random.default_rng(size).standard_normal((size, 3), np.float32)
         args = x, np.array([0, size - 1], np.int32)
         assert_agrees(module(*args), jax.jit(_in_loops)(*args), "reduction")
+
+
+def _read_later(x: jax.Array, k: jax.Array) -> dict[str, jax.Array]:
+    """What is updated is read again behind a number that the host reads."""
+    doubled = x * 2
+
+    def place(y: jax.Array) -> jax.Array:
+        return (jnp.abs(y.reshape(-1)[0]) * 5).astype(jnp.int32)
+
+    def in_loop(_, c: jax.Array) -> jax.Array:
+        updated = put(c, x[:1] * 0.5, (place(x), 0))
+        return c * 0.5 + put(jnp.sort(c, 0), x[:1], (place(updated), 0))
+
+    at_once = put(doubled, x[:1], (0, 0))
+    return {
+        "doubled": doubled,
+        "sorted": put(jnp.sort(doubled, 0), x[:1], (place(at_once), 0)),
+        "carried": lax.fori_loop(0, k, in_loop, doubled),
+        "handed on": lax.cond(place(x) > 1, lambda: doubled, lambda: x + 1),
+        "of both": lax.cond(place(x) > 2, lambda: (doubled, x), lambda: (put(doubled, x[:1], (0, 0)), doubled)),
+    }
+
+
+def test_what_is_updated_is_read_later() -> None:
+    a, b = nm.dims("a, b")
+    module = nm.compile(_read_later, (nm.spec((a, b), jnp.float32), nm.spec((), jnp.int32)))
+    for sizes in ((1, 1), (2, 3), (7, 5)):
+        for seed in range(3):
+            args = np.random.default_rng(seed).standard_normal(sizes, np.float32), np.int32(seed)
+            assert_agrees(module(*args), jax.jit(_read_later)(*args), "elementwise")

@@ -152,6 +152,35 @@ def test_iree_selects_between_tensors_of_different_sizes(monkeypatch: pytest.Mon
         module(np.ones(4, np.float32), np.arange(-2, 2, dtype=np.float32), np.True_)
 
 
+def test_irees_machine_hands_on_a_register_that_is_used_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tensor that a branch hands on and that is a result too."""
+
+    def kept(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        y = x * 3
+        return y, lax.cond(x[0] > 0, lambda: y, lambda: x * 2)
+
+    monkeypatch.setattr(host_branches, "_hands_on_tensors", lambda op: False)
+    (n,) = nm.dims("n")
+    module = nm.compile(kept, (nm.spec((n,), jnp.float32),))
+    with pytest.raises(nm.NimbleError, match="ref is null"):
+        module(np.ones(3, np.float32))
+
+
+def test_iree_copies_what_is_read_later_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An insertion into what is read again behind a number that the host reads."""
+
+    def read_later(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        doubled = x * 2
+        updated = lax.dynamic_update_slice(doubled, x[:1] * 0.5, (0, 0))
+        place = (jnp.abs(updated[0, 0]) * 5).astype(jnp.int32)
+        return doubled, lax.dynamic_update_slice(jnp.sort(doubled, 0), x[:1], (place, 0))
+
+    monkeypatch.setattr(own_buffers, "_is_read_later", lambda value, insert: False)
+    module = nm.compile(read_later, (nm.spec(nm.dims("a, b"), jnp.float32),))
+    x = np.ones((3, 2), np.float32)
+    assert np.any(module(x)[0] != 2 * x), "mended: _is_read_later in passes/own_buffers.py can go"
+
+
 def test_irees_machine_overwrites_half_of_a_register(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two branches that do the same at other sizes become one block, whose arguments are moved in a wrong order."""
 
