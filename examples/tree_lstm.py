@@ -252,7 +252,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--kinds", nargs="*", default=list(KINDS), choices=KINDS)
     parser.add_argument("--batches", type=int, nargs="*", default=[1, 16], help="how many trees a call has")
     parser.add_argument("--calls", type=int, default=20, help="calls to time, each with other trees")
-    parser.add_argument("--save", help="keeps the module of the last kind, for examples/cpp/tree.cpp")
+    parser.add_argument("--save", help="keeps the module of the last kind")
     options = parser.parse_args(arguments)
     worst = 0.0
     for name in options.kinds:
