@@ -8,6 +8,7 @@ each of its users instead, then takes the equal computations for one, and so sev
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 from nimble_mlir.mlir import arith, ir, linalg, tensor
@@ -48,8 +49,9 @@ def copied(value: ir.Value, sizes: Sequence[ir.Value]) -> ir.Value:
 
 def own_destinations(function: Any) -> None:
     """Each slice is inserted into a buffer of its own, where what it is inserted into is used elsewhere and depends on no
-    other tensor; what is exported as a buffer of its own is copied; what is computed from the tensor that it is inserted
-    into is computed apart."""
+    other tensor; so is what a kernel updates, where another tensor may turn out to be equal; what is exported as a buffer
+    of its own is copied; what is computed from the tensor that it is inserted into is computed apart."""
+    _part_equal(function)
     for op in statements(function):
         if op.name == "nimble.export" and OWN in op.attributes:
             with ir.InsertionPoint(op), op.location:
@@ -63,6 +65,49 @@ def own_destinations(function: Any) -> None:
         if op.name == "tensor.insert_slice" and _is_shared(op.operands[1], op) and _depends_on_none(op.operands[1]):
             with ir.InsertionPoint(op), op.location:
                 op.operands[1] = copied(op.operands[1], _sizes(op.operands[1]))
+
+
+def _part_equal(function: Any) -> None:
+    """Copies what is updated and depends on no other tensor, where there are several: zeros of two shapes are one buffer
+    if IREE finds that they have as many elements. So does each iteration of a loop, which IREE computes them before."""
+    found: dict[Any, list[tuple[Any, int]]] = {}
+    for op in statements(function):
+        for user, index in _destinations(op):
+            value = user.operands[index]
+            if _is_own(value):
+                continue
+            if not isinstance(value.owner, ir.Block) and value.owner.name != "tensor.empty" and _depends_on_none(value):
+                type_ = ir.RankedTensorType(value.type)
+                size = prod(type_.shape) if type_.has_static_shape else None
+                found.setdefault((type_.element_type, size), []).append((user, index))
+    for updates in found.values():
+        for user, index in updates:
+            if len(updates) > 1 or _is_in_loop(user):
+                value = user.operands[index]
+                with ir.InsertionPoint(user), user.location:
+                    user.operands[index] = copied(value, list(user.operands)[1:] if index == 0 else _sizes(value))
+
+
+def _destinations(op: Any) -> list[tuple[Any, int]]:
+    """The operands that an op updates: of an insertion, and of the bindings that a kernel writes to."""
+    if op.name == "tensor.insert_slice":
+        return [(op, 1)]
+    return [(binding.owner.operation, 0) for binding in op.opview.outputs] if op.name == "nimble.kernel" else []
+
+
+def _is_own(value: ir.Value) -> bool:
+    """Whether a tensor is what `copied` makes."""
+    owner = value.owner
+    if isinstance(owner, ir.Block) or owner.name != "linalg.generic":
+        return False
+    selects = [op for op in owner.operation.regions[0].blocks[0].operations if op.operation.name == "arith.select"]
+    conditions = [select.operation.operands[0].owner for select in selects]
+    return any(not isinstance(one, ir.Block) and one.name == "util.optimization_barrier" for one in conditions)
+
+
+def _is_in_loop(op: Any) -> bool:
+    owner = op.block.owner.operation
+    return owner.name in ("scf.for", "scf.while") or (owner.name == "scf.if" and _is_in_loop(owner))
 
 
 def reads_destination(insert: Any) -> bool:

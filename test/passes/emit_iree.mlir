@@ -429,6 +429,52 @@ func.func @shared_fill(%x: tensor<2xf32>, %y: tensor<2xf32>) -> (tensor<8xf32>, 
 
 // -----
 
+// IREE finds that these fills are as large as each other, and would update one buffer for both. One of another size is known
+// not to be equal.
+// CHECK-LABEL: func.func @equal_fills
+func.func @equal_fills(%x: tensor<1x?xf32>, %y: tensor<1x?xf32>, %z: tensor<1xf32>, %a: index, %b: index)
+    -> (tensor<?x?xf32>, tensor<?x?xf32>, tensor<8xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %empty = tensor.empty(%a, %b) : tensor<?x?xf32>
+  %fill = linalg.fill ins(%zero : f32) outs(%empty : tensor<?x?xf32>) -> tensor<?x?xf32>
+  %transposed = tensor.empty(%b, %a) : tensor<?x?xf32>
+  %other = linalg.fill ins(%zero : f32) outs(%transposed : tensor<?x?xf32>) -> tensor<?x?xf32>
+  %eight = tensor.empty() : tensor<8xf32>
+  // CHECK: %[[EIGHT:.*]] = linalg.fill {{.*}} -> tensor<8xf32>
+  %third = linalg.fill ins(%zero : f32) outs(%eight : tensor<8xf32>) -> tensor<8xf32>
+  // CHECK: %[[FIRST:.*]] = linalg.generic
+  // CHECK: tensor.insert_slice %{{.*}} into %[[FIRST]]
+  %0 = tensor.insert_slice %x into %fill[0, 0] [1, %b] [1, 1] : tensor<1x?xf32> into tensor<?x?xf32>
+  // CHECK: %[[SECOND:.*]] = linalg.generic
+  // CHECK: tensor.insert_slice %{{.*}} into %[[SECOND]]
+  %1 = tensor.insert_slice %y into %other[0, 0] [1, %a] [1, 1] : tensor<1x?xf32> into tensor<?x?xf32>
+  // CHECK: tensor.insert_slice %{{.*}} into %[[EIGHT]]
+  %2 = tensor.insert_slice %z into %third[0] [1] [1] : tensor<1xf32> into tensor<8xf32>
+  return %0, %1, %2 : tensor<?x?xf32>, tensor<?x?xf32>, tensor<8xf32>
+}
+
+// -----
+
+// IREE would compute the fill before the loop, and all iterations would insert into it.
+// CHECK-LABEL: func.func @fill_in_a_loop
+func.func @fill_in_a_loop(%x: tensor<1xf32>, %first: tensor<8xf32>, %n: index) -> tensor<8xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0.0 : f32
+  %0 = scf.for %i = %c0 to %n step %c1 iter_args(%carry = %first) -> (tensor<8xf32>) {
+    %empty = tensor.empty() : tensor<8xf32>
+    %fill = linalg.fill ins(%zero : f32) outs(%empty : tensor<8xf32>) -> tensor<8xf32>
+    // CHECK: util.optimization_barrier
+    // CHECK: %[[OWN:.*]] = linalg.generic
+    // CHECK: tensor.insert_slice %{{.*}} into %[[OWN]]
+    %next = tensor.insert_slice %x into %fill[%i] [1] [1] : tensor<1xf32> into tensor<8xf32>
+    scf.yield %next : tensor<8xf32>
+  }
+  return %0 : tensor<8xf32>
+}
+
+// -----
+
 // IREE would take branches that do the same for one, and its VM must not be handed numbers of 32 and 64 bits at once.
 // CHECK-LABEL: func.func @branches(
 // CHECK-SAME:    %[[X:[^:]*]]: tensor<?xf32>, %[[Y:[^:]*]]: tensor<?xf32>, %[[N:[^:]*]]: i32,

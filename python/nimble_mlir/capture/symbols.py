@@ -92,7 +92,7 @@ def single_scope(dims: Sequence[tuple[str, Any]]) -> Any | None:
         elif dim.scope is not scope:
             raise CaptureError(
                 f"argument '{name}' has size '{dim}' from another symbolic scope than argument '{first}'; make all "
-                "symbols of one compile in one call of nimble_mlir.dims"
+                "symbols of one compile in one call of nimble_mlir.dims; a tree takes one as spec(scope=)"
             )
     return scope
 

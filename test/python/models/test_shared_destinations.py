@@ -38,3 +38,69 @@ def test_each_update_has_its_own_result(module: nm.Module, n: int, k: int, i: in
 def module() -> nm.Module:
     n, k = nm.dims("n, k", constraints=["k <= n"])
     return nm.compile(_updates, (nm.spec((n,), jnp.float32), nm.spec((k,), jnp.float32), nm.spec((), jnp.int32)))
+
+
+def _as_many_elements(x: jax.Array, i: jax.Array) -> dict[str, jax.Array]:
+    """Arrays of two shapes, whose elements are the same and as many."""
+    a, b = x.shape
+    sums = lambda zeros, step: lax.fori_loop(0, 3, lambda k, c: c.at[k % c.shape[0]].add(step), zeros)  # noqa: E731
+    sorted_once = jnp.sort(x.reshape(-1))[0]  # no kernel has it: these loops are on the host
+    return {
+        "scattered": jnp.zeros((a, b)).at[i].add(1.0),
+        "scattered, transposed": jnp.zeros((b, a)).at[i].add(2.0),
+        "scattered, flat": jnp.zeros((a * b,)).at[i].add(3.0),
+        "scattered integers": jnp.zeros((a, b), jnp.int32).at[i].add(4),
+        "inserted": put(jnp.ones((a, b)), x[:1], (i[0], 0)),
+        "inserted, transposed": put(jnp.ones((b, a)), x.T[:1], (i[0], 0)),
+        "counted": jnp.arange(a * b).reshape(a, b).at[i].add(1),
+        "counted, transposed": jnp.arange(b * a).reshape(b, a).at[i].add(2),
+        "in a loop": sums(jnp.zeros((a, b)), 1.0),
+        "in a loop, transposed": sums(jnp.zeros((b, a)), 2.0),
+        "on the host": sums(jnp.zeros((a, b)), sorted_once),
+        "on the host, transposed": sums(jnp.zeros((b, a)), 2 * sorted_once),
+    }
+
+
+def test_equal_buffers_of_two_shapes() -> None:
+    a, b = nm.dims("a, b")
+    module = nm.compile(_as_many_elements, (nm.spec((a, b), jnp.float32), nm.spec((2,), jnp.int32)))
+    for sizes in ((1, 1), (2, 3), (3, 2), (7, 5)):
+        x = np.random.default_rng(0).standard_normal(sizes, np.float32)
+        args = x, np.array([0, min(1, *sizes)], np.int32)
+        assert_agrees(module(*args), jax.jit(_as_many_elements)(*args), "elementwise")
+
+
+def _in_loops(x: jax.Array, i: jax.Array) -> dict[str, jax.Array]:
+    """Constants that each iteration of a loop on the host updates, once more from the start."""
+
+    def loop(step, first=x):
+        return lax.fori_loop(0, 4, lambda k, c: step(k, c) + c * 0.5, first)
+
+    def least(y: jax.Array, k: jax.Array) -> jax.Array:
+        return jnp.sort(y.reshape(-1) * (k + 1))[0]  # no kernel has it
+
+    rows = jnp.arange(x.shape[0])
+    return {
+        "scattered": loop(lambda k, c: jnp.zeros_like(x).at[i].add(least(c, k))),
+        "inserted": loop(lambda k, c: put(jnp.ones_like(x), x[:1] * least(c, k), (k % x.shape[0], 0))),
+        "summed by segment": loop(lambda k, c: jax.ops.segment_sum(x, (rows * k) % 5, 5)[:1] + least(c, k)),
+        "into what is invariant": loop(lambda k, c: (x * 2).at[i].add(least(c, k))),
+        "in a branch": loop(
+            lambda k, c: lax.cond(least(c, k) < 0, lambda: jnp.zeros_like(x).at[i].add(2.0), lambda: c)
+        ),
+        "by an inner loop": loop(
+            lambda k, c: lax.fori_loop(0, 3, lambda j, d: d.at[i].add(least(x, j)), jnp.zeros_like(x))
+        ),
+        "by a kernel": loop(
+            lambda k, c: least(c, k) + lax.fori_loop(0, 3, lambda j, d: d.at[i].add(j), jnp.zeros_like(x))
+        ),
+    }
+
+
+def test_each_iteration_has_its_own_constants() -> None:
+    (n,) = nm.dims("n")
+    module = nm.compile(_in_loops, (nm.spec((n, 3), jnp.float32), nm.spec((2,), jnp.int32)))
+    for size in (1, 2, 40):
+        x = np.random.default_rng(size).standard_normal((size, 3), np.float32)
+        args = x, np.array([0, size - 1], np.int32)
+        assert_agrees(module(*args), jax.jit(_in_loops)(*args), "reduction")

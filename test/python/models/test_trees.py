@@ -145,6 +145,16 @@ def test_agrees_with_recursion(module: nm.Module, values: list[Any]) -> None:
     assert_agrees(module.weighted(batch, offset, weight), weighted_plainly, "transcendental")
 
 
+def test_vmap_over_arguments() -> None:
+    (k,) = nm.dims("k")
+    each = jax.vmap(weighted, (None, 0, None))
+    module = nm.compile(each, (Expr.spec(scope=k), nm.spec((k,), jnp.float32), nm.spec((), jnp.float32)))
+    for count in (1, 5):
+        offsets = np.arange(count, dtype=np.float32)
+        got = module(chain(7), offsets, np.float32(2))
+        assert_agrees(got, np.float32([plain_weighted(chain(7), offset, 2.0) for offset in offsets]), "elementwise")
+
+
 @pytest.mark.parametrize("length", [1, 7, 301])
 def test_chains(module: nm.Module, length: int) -> None:
     got = module.value(Expr.batch([chain(length), Expr.Pi()]))

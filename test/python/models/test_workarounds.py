@@ -107,6 +107,37 @@ def test_iree_gives_two_dispatches_one_buffer_to_update(monkeypatch: pytest.Monk
     assert (a[0], b[0]) != (3.0, 5.0), "mended: _own in passes/kernel_dispatch.py can go"
 
 
+def test_iree_takes_fills_of_two_shapes_for_one_to_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two insertions into zeros of as many elements, without the copy that `own_buffers` makes for each."""
+
+    def twice(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        a, b = x.shape
+        return lax.dynamic_update_slice(jnp.zeros((a, b)), x[:1], (0, 0)), lax.dynamic_update_slice(
+            jnp.zeros((b, a)), 2 * x.T[:1], (0, 0)
+        )
+
+    monkeypatch.setattr(own_buffers, "_part_equal", lambda function: None)
+    module = nm.compile(twice, (nm.spec(nm.dims("a, b"), jnp.float32),))
+    a, b = module(np.ones((1, 1), np.float32))
+    assert (a[0, 0], b[0, 0]) != (1.0, 2.0), "mended: _part_equal in passes/own_buffers.py can go"
+
+
+def test_iree_updates_a_fill_in_all_iterations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scatter into zeros in a loop on the host, without the copy that `own_buffers` makes in each iteration."""
+
+    def summed(x: jax.Array, i: jax.Array, first: jax.Array) -> jax.Array:
+        def step(k: jax.Array, c: jax.Array) -> jax.Array:
+            return jnp.zeros((4, 3)).at[i].add(jnp.sort(x * (c[0, 0] + 1))) + 0.5 * c
+
+        return lax.fori_loop(0, 3, step, first)
+
+    monkeypatch.setattr(own_buffers, "_is_in_loop", lambda op: False)
+    (n,) = nm.dims("n")
+    module = nm.compile(summed, (nm.spec((n, 3), jnp.float32), nm.spec((n,), jnp.int32), nm.spec((4, 3), jnp.float32)))
+    args = np.ones((2, 3), np.float32), np.zeros(2, np.int32), np.ones((4, 3), np.float32)
+    assert np.any(module(*args) != summed(*args)), "mended: _is_in_loop in passes/own_buffers.py can go"
+
+
 def test_iree_selects_between_tensors_of_different_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two branches that return what stood before them, without what `host_branches` tells them apart by."""
 

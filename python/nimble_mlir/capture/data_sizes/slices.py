@@ -169,8 +169,22 @@ def _batch(args: Sequence[Any], axes: Sequence[Any], *, axis: int) -> tuple[Any,
     return _slice_p.bind(jnp.moveaxis(args[0], axes[0], 0), *args[1:], axis=axis + 1), 0
 
 
+def _batch_update(args: Sequence[Any], axes: Sequence[Any]) -> tuple[Any, int]:
+    # No other bounds for each element: what says where rows go is the batch of trees itself, which vmap cannot cut.
+    x, rows, start = args
+    count = next(arg.shape[axis] for arg, axis in zip(args, axes, strict=True) if axis is not None)
+
+    def second(value: Any, axis: int | None) -> Any:
+        if axis is not None:
+            return jnp.moveaxis(value, axis, 1)
+        return jnp.broadcast_to(value[:, None], (value.shape[0], count, *value.shape[1:]))
+
+    return _update_p.bind(second(x, axes[0]), second(rows, axes[1]), start), 1
+
+
 mlir.register_lowering(_slice_p, _lower)
 mlir.register_lowering(_update_p, _lower_update)
 ad.primitive_jvps[_slice_p] = _jvp
 ad.primitive_transposes[_slice_p] = _transpose
 batching.primitive_batchers[_slice_p] = _batch
+batching.primitive_batchers[_update_p] = _batch_update
