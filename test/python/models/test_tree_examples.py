@@ -117,3 +117,46 @@ def test_expressions_that_are_chains(evaluate: Any) -> None:
     expressions = [EXPRESSIONS.chain(rng, depth, 4) for depth in (20_000, 1, 0, 2_500)]
     want = [EXPRESSIONS.in_numpy(e, variables) for e in expressions]
     np.testing.assert_array_equal(evaluate(expressions, variables), want)
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def test_tree_lstms_are_those_of_the_paper() -> None:
+    """Tai, Socher and Manning (2015), a sum for each equation, in float64, with the weights that the examples draw."""
+    size, children = LSTM.STATE, [[1, 2, 5], [3], [4], [], [6], [], []]
+
+    def drawn(shapes: list[tuple[int, int]]) -> list[np.ndarray]:
+        rng = np.random.default_rng(0)
+        weights = [np.asarray(LSTM.random_matrix(rng, *shape), np.float64) for shape in shapes]
+        return [*weights, rng.normal(size=4 * size).astype(np.float32).astype(np.float64)]
+
+    def words_of(tree: Any) -> list[np.ndarray]:
+        own = [tree.word] if "word" in tree.__dict__ else []
+        return own + [x for name in tree.constructor.children for x in words_of(getattr(tree, name))]
+
+    def state(word: int, words: dict[int, np.ndarray], weights: list[np.ndarray], *, nary: bool) -> Any:
+        w, u, *forget, b = weights
+        parts = [state(child, words, weights, nary=nary) for child in children[word]]
+        h = np.concatenate([np.zeros(0), *(h for h, _ in parts)])
+        x = np.split(words[word] @ w + b, 4)
+        below = h @ u[: len(h)] if nary else sum((h for h, _ in parts), np.zeros(size)) @ u
+        i, o, candidate = (x[gate] + below[gate * size : (gate + 1) * size] for gate in range(3))
+        c = sigmoid(i) * np.tanh(candidate)
+        for place, (h, kept) in enumerate(parts):
+            of_gate = below[(3 + place) * size : (4 + place) * size] if nary else h @ forget[0]
+            c = c + sigmoid(x[3] + of_gate) * kept
+        return sigmoid(o) * np.tanh(c), c
+
+    depth_first = [0, 1, 3, 2, 4, 6, 5]
+    for name, tree, shapes in [
+        ("ternary", LSTM.ternary_tree, [(LSTM.WORD, 4), (3 * size, 6)]),
+        ("child-sum", LSTM.dependency_tree, [(LSTM.WORD, 4), (size, 3), (size, 1)]),
+    ]:
+        value = tree(np.random.default_rng(1), children)
+        words = dict(zip(depth_first, words_of(value), strict=True))
+        want = state(0, words, drawn(shapes), nary=name == "ternary")
+        kind = LSTM.KINDS[name]
+        for got, expected in zip(kind.encoder()(value, *kind.further), want, strict=True):
+            assert_agrees(got, expected.astype(np.float32), "model")
