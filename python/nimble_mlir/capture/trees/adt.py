@@ -53,18 +53,23 @@ class Constructor:
         return given
 
     @functools.cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(field.name for field in self.fields)
+
+    @functools.cached_property
     def children(self) -> tuple[str, ...]:
         """The names of the recursive fields."""
         return tuple(field.name for field in self.fields if field.spec is None)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The value with these fields. Raises ShapeError, naming constructor and field."""
-        names = [field.name for field in self.fields]
+        names = self._names
         given = dict(zip(names, args, strict=False))
-        unknown = [name for name in kwargs if name not in names or name in given]
-        if len(args) > len(names) or unknown or len(given) + len(kwargs) != len(names):
-            raise ShapeError(f"{self} has the fields ({', '.join(names)}); got {len(args)} and {sorted(kwargs)}")
-        given |= kwargs
+        if kwargs or len(args) != len(names):
+            unknown = [name for name in kwargs if name not in names or name in given]
+            if len(args) > len(names) or unknown or len(given) + len(kwargs) != len(names):
+                raise ShapeError(f"{self} has the fields ({', '.join(names)}); got {len(args)} and {sorted(kwargs)}")
+            given |= kwargs
         make = maker()
         if make is not None:
             return make(self, given)
@@ -78,12 +83,16 @@ class Constructor:
 
     def checked(self, field: Field, value: Any) -> Any:
         """The value of a field as it is kept. Raises ShapeError."""
-        where = f"{self}: field '{field.name}'"
-        if field.spec is None:
+        spec = field.spec
+        if spec is None:
             if not isinstance(value, self.type) or not isinstance(value.constructor, Constructor):
-                raise ShapeError(f"{where} must be a {self.type.__name__}, got {type(value).__name__}")
+                raise ShapeError(
+                    f"{self}: field '{field.name}' must be a {self.type.__name__}, got {type(value).__name__}"
+                )
             return value
-        return array_field(value, field.spec, where)
+        if type(value) is np.ndarray and value.shape == spec.shape and value.dtype == spec.dtype:
+            return value  # most are; to say where the field stands takes longer than to look
+        return array_field(value, spec, f"{self}: field '{field.name}'")
 
     def __str__(self) -> str:
         return f"{self.type.__name__}.{self.name}"
@@ -91,8 +100,8 @@ class Constructor:
 
 def array_field(value: Any, spec: Any, where: str) -> Any:
     """`value` as an array of exactly this shape and dtype. Python numbers take the dtype, others must have it."""
-    if not isinstance(value, jax.Array | jax.core.Tracer):
-        weak = not hasattr(value, "dtype")
+    weak = not hasattr(value, "dtype")
+    if weak or not isinstance(value, jax.Array | jax.core.Tracer):
         try:
             value = np.asarray(value, spec.dtype if weak else None)
         except (TypeError, ValueError, OverflowError) as error:
