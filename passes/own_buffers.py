@@ -14,7 +14,7 @@ from typing import Any
 from nimble_mlir.mlir import arith, ir, linalg, tensor
 
 from .lowering.arithmetic import one, zero
-from .marks import OWN
+from .marks import APART, OWN
 from .regions import statements
 from .symbol_table import constant_index
 
@@ -51,7 +51,7 @@ def own_destinations(function: Any) -> None:
     """Each slice is inserted into a buffer of its own, where what it is inserted into is used elsewhere and depends on no
     other tensor; so is what a kernel updates, where another tensor may turn out to be equal; what is exported as a buffer
     of its own is copied; what is computed from the tensor that it is inserted into is computed apart."""
-    _part_equal(function)
+    _own_updates(function)
     for op in statements(function):
         if op.name == "nimble.export" and OWN in op.attributes:
             with ir.InsertionPoint(op), op.location:
@@ -69,25 +69,32 @@ def own_destinations(function: Any) -> None:
                 op.operands[1] = copied(op.operands[1], _sizes(op.operands[1]))
 
 
-def _part_equal(function: Any) -> None:
-    """Copies what is updated and depends on no other tensor, where there are several: zeros of two shapes are one buffer
-    if IREE finds that they have as many elements. So does each iteration of a loop, which IREE computes them before."""
-    found: dict[Any, list[tuple[Any, int]]] = {}
+def _own_updates(function: Any) -> None:
+    """Copies what is updated where IREE does not see that something else has the same buffer.
+
+    What depends on no other tensor may be equal to others: zeros of two shapes are one buffer if IREE finds that they have
+    as many elements. In a loop IREE computes it once, for all iterations. And it does not see whose buffer lies behind the
+    barrier of a loop that is gone.
+    """
+    from_nothing: dict[Any, list[tuple[Any, int]]] = {}
+    shared = []
     for op in statements(function):
-        for user, index in _destinations(op):
-            value = user.operands[index]
-            if _is_own(value):
-                continue
-            if not isinstance(value.owner, ir.Block) and value.owner.name != "tensor.empty" and _depends_on_none(value):
+        for update in _destinations(op):
+            value = update[0].operands[update[1]]
+            if _is_behind_barrier(value):
+                shared.append(update)
+            elif not _is_new(value) and _depends_on_none(value):
                 type_ = ir.RankedTensorType(value.type)
                 size = prod(type_.shape) if type_.has_static_shape else None
-                found.setdefault((type_.element_type, size), []).append((user, index))
-    for updates in found.values():
-        for user, index in updates:
-            if len(updates) > 1 or _is_in_loop(user):
-                value = user.operands[index]
-                with ir.InsertionPoint(user), user.location:
-                    user.operands[index] = copied(value, list(user.operands)[1:] if index == 0 else _sizes(value))
+                from_nothing.setdefault((type_.element_type, size), []).append(update)
+    for updates in from_nothing.values():
+        shared += [update for update in updates if len(updates) > 1 or _is_in_loop(update[0])]
+    for user, index in shared:
+        value = user.operands[index]
+        with ir.InsertionPoint(user), user.location:
+            user.operands[index] = copied(
+                value, list(user.operands)[1:] if user.name == "nimble.bind" else _sizes(value)
+            )
 
 
 def _destinations(op: Any) -> list[tuple[Any, int]]:
@@ -97,11 +104,19 @@ def _destinations(op: Any) -> list[tuple[Any, int]]:
     return [(binding.owner.operation, 0) for binding in op.opview.outputs] if op.name == "nimble.kernel" else []
 
 
-def _is_own(value: ir.Value) -> bool:
-    """Whether a tensor is what `copied` makes."""
+def _is_behind_barrier(value: ir.Value) -> bool:
+    while not isinstance(value.owner, ir.Block) and value.owner.name in VIEWS:
+        if APART in value.owner.attributes:
+            return True
+        value = value.owner.operands[0]
+    return False
+
+
+def _is_new(value: ir.Value) -> bool:
+    """Whether a tensor is what `copied` makes, or has no elements yet."""
     owner = value.owner
     if isinstance(owner, ir.Block) or owner.name != "linalg.generic":
-        return False
+        return not isinstance(owner, ir.Block) and owner.name == "tensor.empty"
     selects = [op for op in owner.operation.regions[0].blocks[0].operations if op.operation.name == "arith.select"]
     conditions = [select.operation.operands[0].owner for select in selects]
     return any(not isinstance(one, ir.Block) and one.name == "util.optimization_barrier" for one in conditions)

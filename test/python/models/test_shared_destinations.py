@@ -117,12 +117,19 @@ def _read_later(x: jax.Array, k: jax.Array) -> dict[str, jax.Array]:
         updated = put(c, x[:1] * 0.5, (place(x), 0))
         return c * 0.5 + put(jnp.sort(c, 0), x[:1], (place(updated), 0))
 
+    def once(k: jax.Array, c: jax.Array) -> jax.Array:
+        """A kernel in a loop of one trip, which is no loop any more when kernels are made."""
+        goes_on = lambda state: (state[0] < 1) & (state[1][0, 0] < 9)  # noqa: E731
+        return lax.while_loop(goes_on, lambda state: (state[0] + 1, x + 1 + state[0] + k), (0, c))[1]
+
     at_once = put(doubled, x[:1], (0, 0))
     return {
         "doubled": doubled,
         "sorted": put(jnp.sort(doubled, 0), x[:1], (place(at_once), 0)),
         "carried": lax.fori_loop(0, k, in_loop, doubled),
         "handed on": lax.cond(place(x) > 1, lambda: doubled, lambda: x + 1),
+        "argument": x,
+        "once": lax.fori_loop(0, 1, once, x),
         "of both": lax.cond(place(x) > 2, lambda: (doubled, x), lambda: (put(doubled, x[:1], (0, 0)), doubled)),
     }
 
