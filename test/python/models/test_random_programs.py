@@ -72,7 +72,7 @@ def specs(s: Any, t: Any) -> tuple[Any, ...]:
     return nm.spec((s, t), f32), nm.spec((t, 3), f32)
 
 
-@settings(max_examples=15, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(_step, min_size=2, max_size=5))
 def test_random_program_agrees_with_jax(
     steps: list[tuple[str, int, int]], tmp_path_factory: pytest.TempPathFactory
