@@ -9,6 +9,7 @@ installed. Each uses 2 threads; the loop itself is one kernel here, on one threa
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -50,6 +51,8 @@ def onnx_session(params: Any, inputs: int, width: int, threads: int) -> onnxrunt
 
 def torch_lstm(params: Any, inputs: int, width: int) -> Callable[[np.ndarray], Any] | None:
     """torch's nn.LSTM with the same weights; None without torch."""
+    # Else its threads spin for a fifth of a second, into the turn of whoever comes next.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         import torch
     except ImportError:

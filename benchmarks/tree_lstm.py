@@ -12,6 +12,7 @@ which use one.
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,6 +32,8 @@ Call = Callable[[Sequence[Any]], np.ndarray]
 
 def torch_recursion(weights: Weights) -> Call | None:
     """The recursion as one writes it in PyTorch; None without torch."""
+    # Else its threads spin for a fifth of a second, into the turn of whoever comes next.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         import torch
     except ImportError:
