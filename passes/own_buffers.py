@@ -15,7 +15,7 @@ from nimble_mlir.mlir import arith, ir, linalg, tensor
 
 from .lowering.arithmetic import one, zero
 from .marks import APART, OWN
-from .regions import statements
+from .regions import is_within, precedes, statements
 from .symbol_table import constant_index
 
 __all__ = ["VIEWS", "copied", "own_destinations", "reads_destination"]
@@ -185,19 +185,9 @@ def _is_read_later(value: ir.Value, insert: Any) -> bool:
             user = use.owner.operation
             if user.name in VIEWS:
                 waiting.append(user.results[0])
-            if user != insert and _comes_later(user, insert):
+            if user != insert and (precedes(insert, user) or not is_within(user.block, insert.block)):
                 return True
     return False
-
-
-def _comes_later(user: Any, op: Any) -> bool:
-    """Whether `user`, or what it stands in, comes behind `op` in its block, or `op` is done again after it."""
-    while user.block != op.block:
-        owner = user.block.owner.operation
-        if owner.name == "func.func":
-            return True
-        user = owner
-    return op.is_before_in_block(user)
 
 
 def _depends_on_none(value: ir.Value) -> bool:

@@ -149,7 +149,10 @@ class Maker:
             if form == "for":
                 return list(lax.fori_loop(0, trips, once, first))
             if form == "while":
-                goes_on = lambda state: (state[0] < trips) & (state[1][0].reshape(-1)[0] < 1e3)  # noqa: E731
+
+                def goes_on(state: Any) -> Any:
+                    return (state[0] < trips) & (state[1][0].reshape(-1)[0] < 1e3)
+
                 return list(lax.while_loop(goes_on, lambda s: (s[0] + 1, once(s[0], s[1])), (jnp.int32(0), first))[1])
 
             def stacked(carry: Any, row: Any) -> tuple[Any, Any]:

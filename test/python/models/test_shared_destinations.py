@@ -43,7 +43,10 @@ def module() -> nm.Module:
 def _as_many_elements(x: jax.Array, i: jax.Array) -> dict[str, jax.Array]:
     """Arrays of two shapes, whose elements are the same and as many."""
     a, b = x.shape
-    sums = lambda zeros, step: lax.fori_loop(0, 3, lambda k, c: c.at[k % c.shape[0]].add(step), zeros)  # noqa: E731
+
+    def sums(zeros: jax.Array, step: jax.Array | float) -> jax.Array:
+        return lax.fori_loop(0, 3, lambda k, c: c.at[k % c.shape[0]].add(step), zeros)
+
     sorted_once = jnp.sort(x.reshape(-1))[0]  # no kernel has it: these loops are on the host
     return {
         "scattered": jnp.zeros((a, b)).at[i].add(1.0),
@@ -119,7 +122,10 @@ def _read_later(x: jax.Array, k: jax.Array) -> dict[str, jax.Array]:
 
     def once(k: jax.Array, c: jax.Array) -> jax.Array:
         """A kernel in a loop of one trip, which is no loop any more when kernels are made."""
-        goes_on = lambda state: (state[0] < 1) & (state[1][0, 0] < 9)  # noqa: E731
+
+        def goes_on(state: tuple[jax.Array, jax.Array]) -> jax.Array:
+            return (state[0] < 1) & (state[1][0, 0] < 9)
+
         return lax.while_loop(goes_on, lambda state: (state[0] + 1, x + 1 + state[0] + k), (0, c))[1]
 
     at_once = put(doubled, x[:1], (0, 0))

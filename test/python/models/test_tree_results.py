@@ -163,7 +163,10 @@ def test_agrees_with_recursion(module: nm.Module, state: np.ndarray, depth: int)
 @pytest.mark.exhaustive
 def test_what_is_made_goes_into_another_recursion() -> None:
     """docs/recursion.md has a smaller one, which is always run."""
-    fn = lambda state, depth: weight(mirrored(decoded(state, depth)))  # noqa: E731
+
+    def fn(state: Any, depth: Any) -> Any:
+        return weight(mirrored(decoded(state, depth)))
+
     module = nm.compile(fn, (nm.spec((WIDTH,), jnp.float32), I32))
     for depth in range(6):
         state = np.linspace(-0.5, 0.5, WIDTH, dtype=np.float32)
