@@ -1,6 +1,7 @@
 """The nimble MLIR dialect, defined in Python over IRDL, and builders for the IREE ops that the last pass emits."""
 
 from .buffer_views import BufferView, ExportOp, ImportOp, ViewSizeOp
+from .chunks import COUNTERS, DONE, TAKEN, AwaitChunksOp, ChunkDoneOp, TakeChunkOp
 from .constants import ConstantOp
 from .core import (
     DYNAMIC,
@@ -22,14 +23,19 @@ from .symbols import CastOp, CheckOp, ConstraintOp, SymbolOp, bounds_to_attr, sy
 from .windows import DynamicReduceWindowOp, ReduceWindowOp, ScanOp, YieldOp
 
 __all__ = [
+    "COUNTERS",
+    "DONE",
     "DYNAMIC",
     "PARTS",
+    "TAKEN",
+    "AwaitChunksOp",
     "BindOp",
     "Binding",
     "BroadcastInDimOp",
     "BufferView",
     "CastOp",
     "CheckOp",
+    "ChunkDoneOp",
     "CompressOp",
     "ConstantOp",
     "ConstraintOp",
@@ -52,6 +58,7 @@ __all__ = [
     "ScanOp",
     "SliceOp",
     "SymbolOp",
+    "TakeChunkOp",
     "TieShapeOp",
     "UnbindOp",
     "VerifyError",

@@ -11,6 +11,7 @@ from nimble_mlir.dialects import DYNAMIC
 from nimble_mlir.mlir import arith, ir
 
 from .boolean_bytes import view_booleans
+from .kernel_executables import add_executable, is_shared
 from .own_buffers import copied
 from .regions import everything
 
@@ -25,7 +26,8 @@ def emit_kernels(operation: Any) -> None:
     updates them in place where nothing else needs what they held, and copies them first where something does."""
     view_booleans(operation)
     for op in [op for op in everything(operation) if op.name == "nimble.kernel"]:
-        _emit(op)
+        emit = _emit_shared if is_shared(op) else _emit
+        emit(op)
     for op in [op for op in everything(operation) if op.name == "nimble.bind"]:
         op.erase()
 
@@ -66,8 +68,6 @@ def _emit(op: Any) -> None:
     bound_sizes = [size for tensor in bound for size in tensor.sizes]
     operands = [*(tensor.value for tensor in bound), *scalars, *sizes]
     segments = [len(workload), len(operands), len(bound_sizes), len(result_sizes)]
-    index = ir.IndexType.get()
-    tied = [ir.IntegerAttr.get(index, bound.index(tensor) if tensor in bound else -1) for tensor in outputs]
     with ir.InsertionPoint(op), op.location:
         dispatch = ir.Operation.create(
             "flow.dispatch.workgroups",
@@ -75,12 +75,56 @@ def _emit(op: Any) -> None:
             operands=[*workload, *operands, *bound_sizes, *result_sizes],
             attributes={
                 "operandSegmentSizes": ir.DenseI32ArrayAttr.get(segments),
-                "tied_operands": ir.ArrayAttr.get(tied),
+                "tied_operands": _tied(bound, outputs),
             },
             regions=2,
         )
         _emit_body(op, dispatch, tensors, len(inputs), constants, scalars)
         _emit_count(dispatch.regions[1], workload, fixed_count)
+    _replace(op, dispatch)
+
+
+def _emit_shared(op: Any) -> None:
+    """A kernel that its workgroups share is an executable of its own (kernel_executables.py), which is dispatched."""
+    kernel = op.opview
+    _, groups = _workload(kernel.workgroups)
+    assert groups is not None
+    constants, scalars = _captured(op)
+    inputs, outputs = [_bound(b) for b in kernel.inputs], [_own(op, _bound(b)) for b in kernel.outputs]
+    bound = [*inputs, *(tensor for tensor in outputs if not tensor.is_empty)]
+    # Results that are no operands are bound behind the operands.
+    ordered = [*bound, *(tensor for tensor in outputs if tensor.is_empty)]
+    order = [ordered.index(tensor) for tensor in (*inputs, *outputs)]
+    entry, words = add_executable(op, constants, scalars, order, groups)
+    bound_sizes = [size for tensor in bound for size in tensor.sizes]
+    result_sizes = [size for tensor in outputs for size in tensor.sizes]
+    operands = [*words, *(tensor.value for tensor in bound)]
+    with ir.InsertionPoint(op), op.location:
+        dispatch = ir.Operation.create(
+            "flow.dispatch",
+            results=[tensor.type for tensor in outputs],
+            operands=[*operands, *bound_sizes, *result_sizes],
+            attributes={
+                "entry_points": ir.ArrayAttr.get([entry]),
+                "operandSegmentSizes": ir.DenseI32ArrayAttr.get(
+                    [0, len(operands), len(bound_sizes), len(result_sizes)]
+                ),
+                "tied_operands": _tied(bound, outputs, len(words)),
+            },
+        )
+    _replace(op, dispatch)
+
+
+def _tied(bound: Sequence[_Bound], outputs: Sequence[_Bound], first: int = 0) -> ir.Attribute:
+    """Which operand each result is: of the bound tensors, the first of which is operand `first`."""
+    index = ir.IndexType.get()
+    return ir.ArrayAttr.get(
+        [ir.IntegerAttr.get(index, first + bound.index(each) if each in bound else -1) for each in outputs]
+    )
+
+
+def _replace(op: Any, dispatch: Any) -> None:
+    """Replaces a kernel by what dispatches it."""
     for before, after in zip(op.results, dispatch.results, strict=True):
         users = [use.owner.operation for use in before.uses]
         if not users:

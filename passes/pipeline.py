@@ -39,7 +39,8 @@ DEFAULT_PIPELINE: tuple[tuple[str, str], ...] = (
         # cse: what reads one value in two ways is seen only where equal values are one (lowering/crosswise.py).
         "cse,nimble-hoist-from-loops,nimble-lower-control-flow,nimble-reserve-capacity,nimble-loops-to-kernels,"
         "nimble-carry-in-place,nimble-legalize-to-linalg,stablehlo-legalize-to-linalg,nimble-resolve-dims,nimble-erase-dims,"
-        "nimble-hold-narrow-elements,canonicalize,cse,nimble-fold-extracts,nimble-verify-level{level=linalg}",
+        # Before canonicalize: it hands values on from one phase to another, past the memory that all workgroups see.
+        "nimble-hold-narrow-elements,nimble-share-kernels,canonicalize,cse,nimble-fold-extracts,nimble-verify-level{level=linalg}",
     ),
     ("iree", "nimble-emit-iree"),
 )
@@ -49,7 +50,7 @@ STAGES: tuple[str, ...] = tuple(stage for stage, _ in DEFAULT_PIPELINE)
 _MODULE = "builtin.module"
 
 # The passes that choose lowerings by the target.
-_BY_TARGET = re.compile(r"nimble-loops-to-kernels|nimble-legalize-to-linalg")
+_BY_TARGET = re.compile(r"nimble-loops-to-kernels|nimble-legalize-to-linalg|nimble-share-kernels")
 
 
 @dataclass

@@ -32,6 +32,7 @@ PASSES: dict[str, str] = {
     "nimble-erase-dims": "erase_dims:EraseDims",
     "nimble-hold-narrow-elements": "hold_narrow_elements:HoldNarrowElements",
     "nimble-fold-extracts": "fold_extracts:FoldExtracts",
+    "nimble-share-kernels": "share_kernels:ShareKernels",
     "nimble-emit-iree": "emit_iree:EmitIree",
     "nimble-verify-level": "verify_level:VerifyLevel",
 }

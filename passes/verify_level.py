@@ -332,7 +332,8 @@ _LINALG_ONLY = "there are only linalg, tensor, scf, arith, math, vector"
 _NIMBLE_RUNTIME_OPS = frozenset(
     f"nimble.{name}"
     for name in """
-    symbol constraint check constant tie_shape bind kernel kernel_yield unbind scan yield export import view_size
+    symbol constraint check constant tie_shape bind kernel kernel_yield unbind take_chunk await_chunks chunk_done
+    scan yield export import view_size
     """.split()
 )
 

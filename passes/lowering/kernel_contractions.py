@@ -31,6 +31,7 @@ from .elements import (
 )
 from .kernel_body import KernelBody
 from .kernels import loop
+from .packed_products import packed_matrix
 from .recipes import splat
 from .signedness import signless
 from .vectors import along
@@ -59,13 +60,42 @@ def contraction(body: KernelBody, op: Any) -> None:
     lhs_value, *left = _untransposed(op.operands[0], *left)
     rhs_value, *right = _untransposed(op.operands[1], *right)
     batch, contract = zip(left, right, strict=True)
-    lhs, rhs = body.elements(lhs_value), body.elements(rhs_value)
-    element = element_type_of(op.results[0])
-    if len(contract[0]) != 1 or lhs.element != element or rhs.element != element or not is_supported(element):
+    elements = {element_type_of(value) for value in (op.results[0], lhs_value, rhs_value)}
+    (element, *others) = elements
+    if len(contract[0]) != 1 or others or not is_supported(element):
         raise NotInKernelError("a contraction of several dimensions or element types")
     if isinstance(element, ir.IntegerType) and element.width == 1:
         raise NotInKernelError("a contraction of booleans")
-    _Contraction(body, op, (lhs, rhs), batch, (contract[0][0], contract[1][0])).emit()
+    axes = contract[0][0], contract[1][0]
+    if not batch[0] and axes[1] == 0 and _times_packed(body, op, lhs_value, rhs_value, axes[0]):
+        return
+    _Contraction(body, op, (body.elements(lhs_value), body.elements(rhs_value)), batch, axes).emit()
+
+
+def _times_packed(body: KernelBody, op: Any, lhs_value: ir.Value, rhs_value: ir.Value, axis: int) -> bool:
+    """A few rows times a weight in blocks (packed_products.py); False where it is better read as it is."""
+    dims = body.ctx.dims(rhs_value)
+    left = [dim for at, dim in enumerate(body.ctx.dims(lhs_value)) if at != axis]
+    rows = _few_rows(left)
+    matrix = packed_matrix(rhs_value, dims, len(rows)) if len(dims) == 2 else None
+    if matrix is None:
+        return False
+    body.charge(product([*left, *dims]))
+    lhs = body.elements(lhs_value)
+    if lhs.cost:
+        lhs = body.held(lhs)
+    element = element_type_of(op.results[0])
+    buffer = body.new_buffer(body.ctx.dims(op.results[0]), element)
+
+    def of_row(row: Values, depth: ir.Value) -> ir.Value:
+        return lhs.at([*row[:axis], depth, *row[axis:]], 1)
+
+    def multiply_add(factor: ir.Value, other: ir.Value, total: ir.Value) -> ir.Value:
+        return _multiply_add(signless(element), factor, other, total)
+
+    matrix.multiply(rows, of_row, body.elements(matrix.value), buffer, multiply_add)
+    body.define(op.results[0], of_buffer(buffer))
+    return True
 
 
 def _untransposed(value: ir.Value, batch: list[int], contract: list[int]) -> tuple[ir.Value, list[int], list[int]]:
@@ -79,6 +109,22 @@ def _untransposed(value: ir.Value, batch: list[int], contract: list[int]) -> tup
     if left != sorted(left):
         return value, batch, contract
     return owner.operands[0], [permutation[axis] for axis in batch], [permutation[axis] for axis in contract]
+
+
+def _few_rows(left: Sequence[DimExpr]) -> list[list[ir.Value]]:
+    """The indices, in the left dimensions, of rows that are few enough to be multiplied together; none otherwise."""
+    sizes = [dim.constant_value if dim.is_constant else _FEW + 1 for dim in left]
+    if not 1 <= prod(sizes) <= _FEW:
+        return []
+    return [[constant_index(i) for i in indices] for indices in indices_of(*map(range, sizes))]
+
+
+def _multiply_add(element: ir.Type, lhs: ir.Value, rhs: ir.Value, total: ir.Value) -> ir.Value:
+    if isinstance(element, ir.IntegerType):
+        return arith.addi(arith.muli(lhs, rhs), total)
+    # One instruction where the processor has it.
+    contract = ir.Attribute.parse("#arith.fastmath<contract>")
+    return arith.addf(arith.mulf(lhs, rhs, fastmath=contract), total, fastmath=contract)
 
 
 class _Contraction:
@@ -127,13 +173,6 @@ class _Contraction:
         places |= dict(zip(free, list(indices)[first:], strict=False))
         return source.at([places[axis] for axis in range(len(source.dims))], lanes)
 
-    def _multiply_add(self, lhs: ir.Value, rhs: ir.Value, total: ir.Value) -> ir.Value:
-        if isinstance(self.element, ir.IntegerType):
-            return arith.addi(arith.muli(lhs, rhs), total)
-        # One instruction where the processor has it.
-        contract = ir.Attribute.parse("#arith.fastmath<contract>")
-        return arith.addf(arith.mulf(lhs, rhs, fastmath=contract), total, fastmath=contract)
-
     def _rows_of_sums(self, buffer: Buffer) -> None:
         """Adds multiples of the right operand's rows to the result, some rows at a time."""
         body, dims = self.body, self.dims
@@ -142,7 +181,7 @@ class _Contraction:
         outer = len(self.batch[0]) + len(self.left)
         right = dims[outer:]
         lanes = lanes_for(right) if aligned and row_axis(right) == len(right) - 1 else 1
-        rows = self._few_rows(dims[len(self.batch[0]) : outer])
+        rows = _few_rows(dims[len(self.batch[0]) : outer])
         if rows and len(right) == 1 and lanes > 1 and right[0].is_constant:
             self._sums_of_few(buffer, rows, right[0].constant_value, lanes)
             return
@@ -156,7 +195,7 @@ class _Contraction:
                 indices = [*prefix, *suffix]
                 total = _read(carry[0], indices, lanes, buffer)
                 for factor, each in zip(factors, depths, strict=True):
-                    total = self._multiply_add(splat(factor, lanes), self._at(1, indices, each, lanes), total)
+                    total = _multiply_add(self.element, splat(factor, lanes), self._at(1, indices, each, lanes), total)
                 return [write(total, carry[0], indices, lanes, buffer)]
 
             return body.over(right, carried, add, lanes)
@@ -174,13 +213,6 @@ class _Contraction:
         assert buffer.value is not None
         buffer.value = body.over(dims[:outer], [buffer.value], sums)[0]
 
-    def _few_rows(self, left: Sequence[DimExpr]) -> list[list[ir.Value]]:
-        """The indices, in the left dimensions, of rows that are few enough to be multiplied together; none otherwise."""
-        sizes = [dim.constant_value if dim.is_constant else _FEW + 1 for dim in left]
-        if not 1 <= prod(sizes) <= _FEW:
-            return []
-        return [[constant_index(i) for i in indices] for indices in indices_of(*map(range, sizes))]
-
     def _sums_of_few(self, buffer: Buffer, left: Sequence[Values], size: int, lanes: int) -> None:
         """A few rows times a matrix of `size` columns, which is read once, in the order in which it lies in memory. Columns
         that are left of the last whole vector are summed with those before them, in registers."""
@@ -197,7 +229,7 @@ class _Contraction:
                 totals = [_read(target, [*row, column], lanes, buffer) for row in rows]
                 for index, own in enumerate(factors):
                     for factor, each in zip(own, read, strict=True):
-                        totals[index] = self._multiply_add(factor, each, totals[index])
+                        totals[index] = _multiply_add(self.element, factor, each, totals[index])
                 return [self._written(target, rows, column, totals, lanes, buffer)]
 
             return loop(constant_index(0), constant_index(whole), carried, add, constant_index(lanes))
@@ -208,7 +240,10 @@ class _Contraction:
             def add(depth: ir.Value, *sums: ir.Value) -> Values:
                 read = self._at(1, [*rows[0], column], depth, lanes)
                 factors = [splat(self._at(0, row, depth, 1), lanes) for row in rows]
-                return [self._multiply_add(factor, read, total) for factor, total in zip(factors, sums, strict=True)]
+                return [
+                    _multiply_add(self.element, factor, read, total)
+                    for factor, total in zip(factors, sums, strict=True)
+                ]
 
             zeros = [splat(zero(self.element), lanes)] * len(rows)
             sums = loop(constant_index(0), body.ctx.sizes.value(self.depth), zeros, add)
@@ -247,7 +282,7 @@ class _Contraction:
         def terms(places: Sequence[Values], at: ir.Value, sums: Values, lanes: int) -> list[ir.Value]:
             lhs = self._at(0, places[0], at, lanes)
             return [
-                self._multiply_add(lhs, self._at(1, place, at, lanes), total)
+                _multiply_add(self.element, lhs, self._at(1, place, at, lanes), total)
                 for place, total in zip(places, sums, strict=True)
             ]
 

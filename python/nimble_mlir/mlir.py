@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from torch_mlir import ir, passmanager
 from torch_mlir._mlir_libs import _stablehlo as stablehlo
-from torch_mlir.dialects import arith, cf, complex, ext, func, linalg, math, scf, tensor, vector
+from torch_mlir.dialects import arith, cf, complex, ext, func, linalg, math, memref, scf, tensor, vector
 
 # MLIR's bindings look for a Python module of the dialect at each op that they meet, and remember only a success (LLVM
 # 24 git): without one for StableHLO, a third of a compile is failed imports. An empty module is such a success.
@@ -35,6 +35,7 @@ __all__ = [
     "linalg",
     "make_context",
     "math",
+    "memref",
     "parse_stablehlo_artifact",
     "scf",
     "stablehlo",

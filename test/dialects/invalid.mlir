@@ -585,3 +585,11 @@ func.func @compress_to_another_type(%x: tensor<4xf32>, %f: tensor<4xi8>, %o: ten
   %0 = "nimble.compress"(%x, %f, %o, %n) {dimension = 0 : i64} : (tensor<4xf32>, tensor<4xi8>, tensor<65xi32>, index) -> tensor<?xi32>
   return
 }
+
+// -----
+
+func.func @counters_of_another_type(%counters: tensor<2xi64>) -> i64 {
+  // expected-error @below {{'nimble.take_chunk' op has counters of type tensor<2xi64>, but they are tensor<32xi64>}}
+  %0 = "nimble.take_chunk"(%counters) : (tensor<2xi64>) -> i64
+  return %0 : i64
+}

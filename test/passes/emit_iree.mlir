@@ -524,3 +524,68 @@ func.func @branches(%x: tensor<?xf32>, %y: tensor<?xf32>, %n: i32, %p: i1, %a: f
   }
   return %0, %1#0, %1#1 : tensor<?xf32>, i32, f32
 }
+
+// -----
+
+// A kernel that its workgroups share is an executable of its own, over its bindings: tensors are buffers, updates stores, counters
+// are updated atomically, and to wait is to look at one again and again. Sizes cross as two words of 32 bits; results that are no
+// operands (%s) are bound behind those that are.
+// CHECK:         "hal.executable.source"() ({
+// CHECK:           "hal.executable.export"() ({
+// CHECK:             %[[GROUPS:.*]] = arith.constant 4 : index
+// CHECK:             "hal.return"(%[[GROUPS]], %{{.*}}, %{{.*}})
+// CHECK:           layout = #hal.pipeline.layout<constants = 2, bindings = [#hal.pipeline.binding<storage_buffer>, #hal.pipeline.binding<storage_buffer>, #hal.pipeline.binding<storage_buffer>]>
+// CHECK:           func.func @kernel_0()
+// CHECK:             %[[LOW:.*]] = "hal.interface.constant.load"() {{.*}}ordinal = 0 : index
+// CHECK:             %[[HIGH:.*]] = "hal.interface.constant.load"() {{.*}}ordinal = 1 : index
+// CHECK:             %[[SIZE:.*]] = arith.index_cast %{{.*}} : i64 to index
+// CHECK:             %[[Y:.*]] = "hal.interface.binding.subspan"(%{{.*}}, %[[SIZE]]) {{.*}}binding = 0 : index{{.*}} -> memref<?xf32>
+// CHECK:             %[[S:.*]] = "hal.interface.binding.subspan"{{.*}}binding = 2 : index{{.*}} -> memref<16xf32>
+// CHECK:             %[[C:.*]] = "hal.interface.binding.subspan"{{.*}}binding = 1 : index{{.*}} -> memref<32xi64>
+// CHECK:             %[[TAKEN:.*]] = memref.atomic_rmw addi %{{.*}}, %[[C]][%{{.*}}]
+// CHECK:             scf.while : () -> () {
+// CHECK:               %[[DONE:.*]] = memref.atomic_rmw addi %{{.*}}, %[[C]][%{{.*}}]
+// CHECK:               %[[LESS:.*]] = arith.cmpi slt, %[[DONE]], %[[TAKEN]]
+// CHECK:               scf.condition(%[[LESS]])
+// CHECK:             scf.for %[[I:.*]] = %{{.*}} to %{{.*}} step %{{.*}} {
+// CHECK:               %[[READ:.*]] = vector.load %[[Y]][%[[I]]] : memref<?xf32>, vector<16xf32>
+// CHECK:               vector.store %[[READ]], %[[S]]
+// CHECK:               %[[ELEMENT:.*]] = memref.load %[[S]]
+// CHECK:               memref.store %[[ELEMENT]], %[[Y]][%[[I]]]
+// CHECK:             memref.atomic_rmw addi
+// CHECK:             return
+// CHECK-LABEL: func.func @shared
+// CHECK:         %[[WORDS:.*]] = arith.trunci
+// CHECK:         "flow.dispatch"(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) {entry_points = [@kernel_0::@kernel_0], operandSegmentSizes = array<i32: 0, 4, 1, 1>, tied_operands = [2 : index, -1 : index, 3 : index]}
+func.func @shared(%x: tensor<?xf32>, %n: index) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %zero = arith.constant 0.0 : f32
+  %none = arith.constant 0 : i64
+  %scratch = tensor.empty() : tensor<16xf32>
+  %empty = tensor.empty() : tensor<32xi64>
+  %counters = linalg.fill ins(%none : i64) outs(%empty : tensor<32xi64>) -> tensor<32xi64>
+  %a = "nimble.bind"(%x, %n) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> !nimble.binding
+  %b = "nimble.bind"(%scratch) {operandSegmentSizes = array<i32: 1, 0>} : (tensor<16xf32>) -> !nimble.binding
+  %d = "nimble.bind"(%counters) {operandSegmentSizes = array<i32: 1, 0>} : (tensor<32xi64>) -> !nimble.binding
+  %k:3 = "nimble.kernel"(%a, %b, %d, %c4) ({
+  ^bb0(%w: index, %y: tensor<?xf32>, %s: tensor<16xf32>, %c: tensor<32xi64>):
+    %t = "nimble.take_chunk"(%c) : (tensor<32xi64>) -> i64
+    "nimble.await_chunks"(%c, %t) : (tensor<32xi64>, i64) -> ()
+    %r:2 = scf.for %i = %c0 to %c4 step %c1 iter_args(%p = %y, %q = %s) -> (tensor<?xf32>, tensor<16xf32>) {
+      %1 = vector.transfer_read %p[%i], %zero {in_bounds = [true]} : tensor<?xf32>, vector<16xf32>
+      %2 = vector.transfer_write %1, %q[%c0] {in_bounds = [true]} : vector<16xf32>, tensor<16xf32>
+      %3 = tensor.extract %2[%c1] : tensor<16xf32>
+      %4 = tensor.insert %3 into %p[%i] : tensor<?xf32>
+      scf.yield %4, %2 : tensor<?xf32>, tensor<16xf32>
+    }
+    "nimble.chunk_done"(%c) : (tensor<32xi64>) -> ()
+    %e = "nimble.bind"(%r#0, %n) {operandSegmentSizes = array<i32: 1, 1>} : (tensor<?xf32>, index) -> !nimble.binding
+    %f = "nimble.bind"(%r#1) {operandSegmentSizes = array<i32: 1, 0>} : (tensor<16xf32>) -> !nimble.binding
+    %g = "nimble.bind"(%c) {operandSegmentSizes = array<i32: 1, 0>} : (tensor<32xi64>) -> !nimble.binding
+    "nimble.kernel_yield"(%e, %f, %g) {operandSegmentSizes = array<i32: 3>} : (!nimble.binding, !nimble.binding, !nimble.binding) -> ()
+  }) {operandSegmentSizes = array<i32: 0, 3, 1>, resultSegmentSizes = array<i32: 3>} : (!nimble.binding, !nimble.binding, !nimble.binding, index) -> (!nimble.binding, !nimble.binding, !nimble.binding)
+  %z = "nimble.unbind"(%k#0) : (!nimble.binding) -> tensor<?xf32>
+  return %z : tensor<?xf32>
+}

@@ -325,3 +325,35 @@ func.func @many_held(%x: tensor<4xf32>, %n: tensor<i32>) -> tensor<4xf32> {
   }
   return %0#1 : tensor<4xf32>
 }
+
+// -----
+
+// A row times a weight that is a constant: its columns are laid out in blocks of 64, once, outside of the kernel. A block lies in
+// one piece; its sums stand in registers while it is read from its beginning to its end.
+// CHECK-LABEL: func.func @times_a_constant
+// CHECK:         %[[W:.*]] = "nimble.constant"() {key = "w"}
+// CHECK:         %[[APART:.*]] = stablehlo.reshape %[[W]] : (tensor<256x256xf32>) -> tensor<256x4x64xf32>
+// CHECK:         %[[BLOCKS:.*]] = stablehlo.transpose %[[APART]], dims = [1, 0, 2] : (tensor<256x4x64xf32>) -> tensor<4x256x64xf32>
+// CHECK:         "nimble.bind"(%[[BLOCKS]])
+// CHECK:         "nimble.kernel"
+// CHECK:           scf.for %[[COLUMN:[^ ]*]] = %{{.*}} step %{{[^ ]*}} iter_args(%{{[^ ]*}} = %{{[^ ]*}}) -> (tensor<1x256xf32>) {
+// CHECK-NOT:         scf.for
+// CHECK:             %[[BLOCK:.*]] = arith.divui %[[COLUMN]]
+// CHECK:             scf.for %[[AT:[^ ]*]] = {{.*}} -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>) {
+// CHECK-COUNT-4:       vector.transfer_read %{{.*}}[%[[BLOCK]], %[[AT]], %{{.*}}]{{.*}} : tensor<4x256x64xf32>, vector<16xf32>
+// CHECK:             vector.transfer_write %{{.*}}, %{{.*}}[%{{.*}}, %[[COLUMN]]]
+func.func @times_a_constant(%x: tensor<1x256xf32>, %n: tensor<i32>) -> tensor<1x256xf32> {
+  %w = "nimble.constant"() {key = "w"} : () -> tensor<256x256xf32>
+  %zero = stablehlo.constant dense<0> : tensor<i32>
+  %one = stablehlo.constant dense<1> : tensor<i32>
+  %0:2 = stablehlo.while(%i = %zero, %c = %x) : tensor<i32>, tensor<1x256xf32>
+  cond {
+    %1 = stablehlo.compare LT, %i, %n : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    stablehlo.return %1 : tensor<i1>
+  } do {
+    %1 = stablehlo.add %i, %one : tensor<i32>
+    %2 = stablehlo.dot_general %c, %w, contracting_dims = [1] x [0] : (tensor<1x256xf32>, tensor<256x256xf32>) -> tensor<1x256xf32>
+    stablehlo.return %1, %2 : tensor<i32>, tensor<1x256xf32>
+  }
+  return %0#1 : tensor<1x256xf32>
+}
