@@ -92,7 +92,7 @@ def _layout(words: int, bindings: int) -> ir.Attribute:
 
 
 def _executable(name: str, layout: ir.Attribute, groups: int) -> ir.Block:
-    """A new executable that is dispatched in `groups` workgroups; returns the block for its functions."""
+    """A new executable that is dispatched in at most `groups` workgroups; returns the block for its functions."""
     index = ir.IndexType.get()
     private = ir.StringAttr.get("private")
     attributes = {"sym_name": ir.StringAttr.get(name), "sym_visibility": private}
@@ -105,12 +105,30 @@ def _executable(name: str, layout: ir.Attribute, groups: int) -> ir.Block:
             "layout": layout,
         }
         export = ir.Operation.create("hal.executable.export", attributes=attributes, regions=2)
-        with ir.InsertionPoint(export.regions[0].blocks.append(ir.Type.parse("!hal.device"))):
-            one = constant_index(1)
-            ir.Operation.create("hal.return", operands=[constant_index(groups), one, one])
+        _count_groups(export.regions[0].blocks.append(ir.Type.parse("!hal.device")), groups)
         module = ir.Operation.create("builtin.module", regions=1)
         ir.Operation.create("hal.executable.source_end")
     return module.regions[0].blocks.append()
+
+
+def _count_groups(block: ir.Block, most: int) -> None:
+    """As many workgroups as the device runs at a time: one more would keep a thread from one that others wait for."""
+    (device,) = block.arguments
+    i64 = ir.IntegerType.get_signless(64)
+    with ir.InsertionPoint(block):
+        concurrency = ir.Operation.create(
+            "hal.device.query",
+            results=[ir.IntegerType.get_signless(1), i64],
+            operands=[device],
+            attributes={
+                "category": ir.StringAttr.get("hal.dispatch"),
+                "key": ir.StringAttr.get("concurrency"),
+                "default_value": ir.IntegerAttr.get(i64, 1),
+            },
+        ).results[1]
+        groups = arith.minui(arith.index_cast(ir.IndexType.get(), concurrency), constant_index(most))
+        one = constant_index(1)
+        ir.Operation.create("hal.return", operands=[groups, one, one])
 
 
 def _binding(

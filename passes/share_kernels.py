@@ -22,8 +22,8 @@ __all__ = ["ShareKernels"]
 
 _log = logging.getLogger("nimble_mlir.passes")
 
-# How many workgroups share a kernel. One that begins when all is done only counts.
-_WORKGROUPS = 4
+# How many workgroups share a kernel at most; no more than the device has threads (kernel_executables.py).
+_WORKGROUPS = 8
 # A phase of at least this cost, in quarters of a nanosecond, is worth waiting for each other.
 _WORTH = 1 << 15
 # The cost of a chunk, and how many there are at most.

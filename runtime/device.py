@@ -21,6 +21,7 @@ from iree.runtime import _binding
 
 from nimble_mlir.errors import LoadError, NimbleError
 from nimble_mlir.runtime.staging import Staging
+from nimble_mlir.runtime.waiting import at_once, waiting_for_workers
 
 __all__ = [
     "DRIVERS",
@@ -107,6 +108,7 @@ class Device:
     """An IREE device with its allocator. Made by `get_device`.
 
     `shares_memory`: buffers are host memory, so arrays go in and come out without a copy.
+    `run(call, *args)` makes a call that waits for the device.
     """
 
     def __init__(self, options: DeviceOptions, hal_device: Any) -> None:
@@ -114,6 +116,7 @@ class Device:
         self.hal_device = hal_device
         self.allocator = hal_device.allocator
         self.shares_memory = options.driver.startswith("local-")
+        self.run = waiting_for_workers if options.driver == "local-task" else at_once
         self.staging = Staging()
         self._forked = False
 

@@ -160,7 +160,7 @@ class Entry:
             outputs = VmVariantList(len(self._results))
             context = pool.acquire()
             try:
-                context.invoke(self._function, inputs, outputs)
+                device.run(context.invoke, self._function, inputs, outputs)
             finally:
                 pool.release(context)
             if held or stay:

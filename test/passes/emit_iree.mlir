@@ -528,11 +528,14 @@ func.func @branches(%x: tensor<?xf32>, %y: tensor<?xf32>, %n: i32, %p: i1, %a: f
 // -----
 
 // A kernel that its workgroups share is an executable of its own, over its bindings: tensors are buffers, updates stores, counters
-// are updated atomically, and to wait is to look at one again and again. Sizes cross as two words of 32 bits; results that are no
+// are updated atomically, and to wait is to look at one again and again. There are no more workgroups than threads. Sizes cross as two words of 32 bits; results that are no
 // operands (%s) are bound behind those that are.
 // CHECK:         "hal.executable.source"() ({
 // CHECK:           "hal.executable.export"() ({
-// CHECK:             %[[GROUPS:.*]] = arith.constant 4 : index
+// CHECK:           ^bb0(%[[DEVICE:[^:]*]]: !hal.device):
+// CHECK:             %[[THREADS:.*]]:2 = "hal.device.query"(%[[DEVICE]]) {category = "hal.dispatch", default_value = 1 : i64, key = "concurrency"}
+// CHECK:             %[[MOST:.*]] = arith.constant 4 : index
+// CHECK:             %[[GROUPS:.*]] = arith.minui %{{.*}}, %[[MOST]]
 // CHECK:             "hal.return"(%[[GROUPS]], %{{.*}}, %{{.*}})
 // CHECK:           layout = #hal.pipeline.layout<constants = 2, bindings = [#hal.pipeline.binding<storage_buffer>, #hal.pipeline.binding<storage_buffer>, #hal.pipeline.binding<storage_buffer>]>
 // CHECK:           func.func @kernel_0()

@@ -8,7 +8,7 @@
 // CHECK-LABEL: func.func @steps
 // CHECK:         %[[ZEROS:.*]] = linalg.fill
 // CHECK:         %[[COUNTERS:.*]] = "nimble.bind"(%[[ZEROS]]) {{.*}} : (tensor<32xi64>)
-// CHECK:         %[[GROUPS:.*]] = arith.constant 4 : index
+// CHECK:         %[[GROUPS:.*]] = arith.constant 8 : index
 // CHECK:         "nimble.kernel"({{.*}}, %[[COUNTERS]], %[[GROUPS]]) ({
 // CHECK:         ^bb0({{.*}}, %[[C:[^:]*]]: tensor<32xi64>):
 // CHECK:           %[[FIRST:.*]] = "nimble.take_chunk"(%[[C]])
