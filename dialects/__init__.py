@@ -16,6 +16,16 @@ from .core import (
     tensor_type,
 )
 from .kernels import Binding, BindOp, KernelOp, KernelYieldOp, UnbindOp
+from .lists import (
+    List,
+    ListAppendOp,
+    ListExtendOp,
+    ListFromOp,
+    ListGetOp,
+    ListLengthOp,
+    ListReserveOp,
+    ListStackOp,
+)
 from .selections import PARTS, CompressOp, CountOp, DefineSizeOp, NonzeroOp, NonzeroPaddedOp
 from .shaped import BroadcastInDimOp, GatherOp, IotaOp, PadOp, ReshapeOp, SliceOp, TieShapeOp
 from .symbols import CastOp, CheckOp, ConstraintOp, SymbolOp, bounds_to_attr, symbol_info
@@ -43,6 +53,14 @@ __all__ = [
     "IotaOp",
     "KernelOp",
     "KernelYieldOp",
+    "List",
+    "ListAppendOp",
+    "ListExtendOp",
+    "ListFromOp",
+    "ListGetOp",
+    "ListLengthOp",
+    "ListReserveOp",
+    "ListStackOp",
     "Nimble",
     "NonzeroOp",
     "NonzeroPaddedOp",
