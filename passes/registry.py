@@ -14,7 +14,9 @@ __all__ = ["PASSES", "pass_class"]
 PASSES: dict[str, str] = {
     "nimble-expand-windows": "expand_windows:ExpandWindows",
     "nimble-expand-approx-top-k": "expand_approx_top_k:ExpandApproxTopK",
+    "nimble-raise-calls": "raise_calls:RaiseCalls",
     "nimble-inline-calls": "inline_calls:InlineCalls",
+    "nimble-lower-lists": "lower_lists:LowerLists",
     "nimble-fold-constants": "fold_constants:FoldConstants",
     "nimble-erase-annotations": "erase_annotations:EraseAnnotations",
     "nimble-simplify-loops": "simplify_loops:SimplifyLoops",
