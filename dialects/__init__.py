@@ -26,6 +26,7 @@ from .lists import (
     ListReserveOp,
     ListStackOp,
 )
+from .recursion import MakeOp, RecurOp, RecursionOp
 from .selections import PARTS, CompressOp, CountOp, DefineSizeOp, NonzeroOp, NonzeroPaddedOp
 from .shaped import BroadcastInDimOp, GatherOp, IotaOp, PadOp, ReshapeOp, SliceOp, TieShapeOp
 from .symbols import CastOp, CheckOp, ConstraintOp, SymbolOp, bounds_to_attr, symbol_info
@@ -61,10 +62,13 @@ __all__ = [
     "ListLengthOp",
     "ListReserveOp",
     "ListStackOp",
+    "MakeOp",
     "Nimble",
     "NonzeroOp",
     "NonzeroPaddedOp",
     "PadOp",
+    "RecurOp",
+    "RecursionOp",
     "ReduceWindowOp",
     "ReshapeOp",
     "ScanOp",

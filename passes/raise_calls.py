@@ -16,6 +16,10 @@ from nimble_mlir.dialects import (
     ListLengthOp,
     ListReserveOp,
     ListStackOp,
+    MakeOp,
+    RecurOp,
+    RecursionOp,
+    opaque,
 )
 from nimble_mlir.mlir import ir
 
@@ -99,6 +103,51 @@ def _length(op: Any) -> list[ir.Value]:
     return [ListLengthOp(_list(op), op.results[0].type).length]
 
 
+def _tuple(op: Any) -> ir.Value:
+    """The operands of a call as a tuple."""
+    type_ = ir.TupleType.get_tuple([operand.type for operand in op.operands])
+    return ir.Operation.create("stablehlo.tuple", results=[type_], operands=list(op.operands)).result
+
+
+def _elements(results: ir.Value) -> list[ir.Value]:
+    """The elements of a tuple that are the results of a call."""
+    type_ = ir.TupleType(results.type)
+    return [
+        ir.Operation.create(
+            "stablehlo.get_tuple_element",
+            results=[type_.get_type(index)],
+            operands=[results],
+            attributes={"index": ir.IntegerAttr.get(ir.IntegerType.get_signless(32), index)},
+        ).result
+        for index in range(type_.num_types)
+    ]
+
+
+def _result_tuple(op: Any) -> ir.TupleType:
+    return ir.TupleType.get_tuple([result.type for result in op.results])
+
+
+def _callee(op: Any) -> ir.Attribute:
+    called = list(op.attributes["called_computations"]) if "called_computations" in op.attributes else []
+    if len(called) != 1:
+        raise fail(op, f"custom call '{custom_call_target(op)}' calls {len(called)} functions, but it needs one")
+    return called[0]
+
+
+def _recursion(op: Any) -> list[ir.Value]:
+    names = "invariants", "max_depth", "tables", "what"
+    said = [opaque(_entry(op, name)) for name in names]
+    return _elements(RecursionOp(_tuple(op), _result_tuple(op), _callee(op), *said).results_)
+
+
+def _recur(op: Any) -> list[ir.Value]:
+    return _elements(RecurOp(_tuple(op), _result_tuple(op), _callee(op)).results_)
+
+
+def _make(op: Any) -> list[ir.Value]:
+    return [MakeOp(_tuple(op), op.results[0].type, _entry(op, "heap"), _entry(op, "constructor")).node]
+
+
 # Target → what makes the values that the call's results are.
 _OPS: dict[str, Callable[[Any], Sequence[ir.Value]]] = {
     "nimble.list_append": _longer(ListAppendOp),
@@ -106,4 +155,7 @@ _OPS: dict[str, Callable[[Any], Sequence[ir.Value]]] = {
     "nimble.list_get": _get,
     "nimble.list_length": _length,
     "nimble.list_reserve": _reserve,
+    "nimble.make": _make,
+    "nimble.recur": _recur,
+    "nimble.recursion": _recursion,
 }

@@ -18,6 +18,7 @@ PASSES: dict[str, str] = {
     "nimble-inline-calls": "inline_calls:InlineCalls",
     "nimble-lower-lists": "lower_lists:LowerLists",
     "nimble-fold-constants": "fold_constants:FoldConstants",
+    "nimble-explicit-stack": "explicit_stack:ExplicitStack",
     "nimble-erase-annotations": "erase_annotations:EraseAnnotations",
     "nimble-simplify-loops": "simplify_loops:SimplifyLoops",
     "nimble-bind-symbols": "bind_symbols:BindSymbols",
