@@ -161,11 +161,9 @@ class Program:
     def is_cheap(self, var: Var) -> bool:
         """Whether a value is computed again where it is needed."""
         if var not in self._cheap:
-            self._cheap[var] = var in self.given or (
-                isinstance(var, ir.Value)
-                and not isinstance(var.owner, ir.Block)
-                and self._is_cheap(var.owner.operation)
-            )
+            owner = None if isinstance(var, Result) else var.owner
+            made = owner is not None and not isinstance(owner, ir.Block)
+            self._cheap[var] = var in self.given or (made and self._is_cheap(owner.operation))
         return self._cheap[var]
 
     def _is_cheap(self, op: Any) -> bool:

@@ -9,7 +9,7 @@ kernel (loops_to_kernels.py). The stack begins small and doubles, in a loop arou
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nimble_mlir.dialects import DYNAMIC
@@ -21,7 +21,7 @@ from . import stablehlo_ops as hlo
 from .assertions import TARGET as ASSERTION
 from .base import fail
 from .defined_sizes import TARGET as SIZE
-from .recursion_blocks import Block, Branch, Call, Go, Make, Piece, Program, Return, Var, outer_values
+from .recursion_blocks import Block, Branch, Call, Go, Make, Piece, Program, Result, Return, Var, outer_values
 from .regions import everything
 from .stack_frames import Packing, Vectors, Widths, joined, parted, widest
 
@@ -49,7 +49,7 @@ class _Action:
     callee: tuple[int, Vectors]
     registers: Vectors
     made: int = -1
-    node: Vectors | None = None
+    node: Vectors = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -272,8 +272,7 @@ class Machine:
     def _emit(self, action: _Action) -> list[ir.Value]:
         parts = [action.own[1], action.callee[1], action.registers]
         for number, heap in enumerate(self._heaps):
-            is_made = number == action.made and action.node is not None
-            parts.append(action.node if is_made else _zeros(heap.widths))
+            parts.append(action.node if number == action.made else _zeros(heap.widths))
         numbers = action.change, action.own[0], action.callee[0], action.made
         return [*map(hlo.constant, numbers), *joined(parts).values()]
 
@@ -297,7 +296,7 @@ class Machine:
         if var in given:
             return given[var]
         if var not in values:
-            assert isinstance(var, ir.Value), var
+            assert not isinstance(var, Result), "the result of a call is a result of the block that goes on"
             self._copy(var.owner.operation, values)
         return values[var]
 

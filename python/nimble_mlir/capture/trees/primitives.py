@@ -167,8 +167,8 @@ def _function(
 
 
 def _fill(ctx: Any, function: Any, jaxpr: Any, places: Sequence[int], count: int) -> None:
-    """Lowers a jaxpr into a function. Its first `count` arguments are the invariants: JAX's sizes, and values from outside, of
-    which those at `places` are this one's."""
+    """Lowers a jaxpr into a function. Its first `count` arguments are the invariants: JAX's sizes, and values from outside,
+    of which those at `places` are this one's."""
     block = function.add_entry_block()
     arguments = list(block.arguments)
     sizes = arguments[: len(ctx.dim_var_values)]
@@ -186,7 +186,8 @@ def _fill(ctx: Any, function: Any, jaxpr: Any, places: Sequence[int], count: int
             const_lowering={},
             outer_traceback=ctx.traceback,
         )
-        func.ReturnOp(list(results))
+        values: list[Any] = list(results)
+        func.ReturnOp(values)
 
 
 _ADVICE = "a call of an nm.recursive function that runs on a stack cannot be {}"
