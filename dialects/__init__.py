@@ -26,7 +26,7 @@ from .lists import (
     ListReserveOp,
     ListStackOp,
 )
-from .recursion import MakeOp, RecurOp, RecursionOp
+from .recursive_calls import MakeNodeOp, RecursiveCallOp, StartRecursionOp
 from .selections import PARTS, CompressOp, CountOp, DefineSizeOp, NonzeroOp, NonzeroPaddedOp
 from .shaped import BroadcastInDimOp, GatherOp, IotaOp, PadOp, ReshapeOp, SliceOp, TieShapeOp
 from .symbols import CastOp, CheckOp, ConstraintOp, SymbolOp, bounds_to_attr, symbol_info
@@ -62,17 +62,17 @@ __all__ = [
     "ListLengthOp",
     "ListReserveOp",
     "ListStackOp",
-    "MakeOp",
+    "MakeNodeOp",
     "Nimble",
     "NonzeroOp",
     "NonzeroPaddedOp",
     "PadOp",
-    "RecurOp",
-    "RecursionOp",
+    "RecursiveCallOp",
     "ReduceWindowOp",
     "ReshapeOp",
     "ScanOp",
     "SliceOp",
+    "StartRecursionOp",
     "SymbolOp",
     "TieShapeOp",
     "UnbindOp",

@@ -1,5 +1,5 @@
 """`nimble-explicit-stack`: recursion becomes loops. In: stage stablehlo, where only recursive functions are called. Out: the
-same without calls: each `nimble.recursion` is a loop that runs the functions on a stack, which is a tensor."""
+same without calls: each `nimble.start_recursion` is a loop that runs the functions on a stack, which is a tensor."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from nimble_mlir.dialects import DYNAMIC
 from nimble_mlir.mlir import ir
 
 from .base import ModulePass, entry_functions, fail, functions
+from .call_blocks import Program, callee_of
 from .defined_sizes import TARGET as SIZE
-from .recursion_blocks import Program, callee_of
 from .regions import everything
 from .shape_functions import custom_call_target
 from .stack_frames import Packing
@@ -30,10 +30,10 @@ class ExplicitStack(ModulePass):
 
       func.func private @f(%n: tensor<i32>) -> tensor<i32> {
         %less = stablehlo.tuple (stablehlo.subtract %n, %one)
-        %r = "nimble.recur"(%less) {callee = @f}
+        %r = "nimble.recursive_call"(%less) {callee = @f}
         return (stablehlo.add %n, (stablehlo.get_tuple_element %r[0]))
       }
-      %r = "nimble.recursion"(%args) {callee = @f, max_depth = 1000, what = "f", …}
+      %r = "nimble.start_recursion"(%args) {callee = @f, max_depth = 1000, what = "f", …}
     ==>
       stablehlo.while(%stack, %blocks, %depth, %registers) cond { 0 < %depth <= 1000 } do {
         … twice as many rows of %stack and %blocks …
@@ -56,7 +56,7 @@ class ExplicitStack(ModulePass):
         reached: set[str] = set()
         for function in entry_functions(module):
             number = 0
-            while recursions := [op for op in everything(function.operation) if op.name == "nimble.recursion"]:
+            while recursions := [op for op in everything(function.operation) if op.name == "nimble.start_recursion"]:
                 reached |= _lower(recursions[0], by_name, number)
                 number += 1
         for name in sorted(reached):
@@ -138,9 +138,9 @@ def _check_calls(recursion: Any, by_name: Mapping[str, Any], results: Sequence[i
             continue
         seen.add(name)
         for op in everything(function.operation):
-            if op.name == "nimble.recur":
+            if op.name == "nimble.recursive_call":
                 calls.append((op, _types(op.results[0])))
-            elif op.name == "nimble.make":
+            elif op.name == "nimble.make_node":
                 _check_node(op, heaps)
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from nimble_mlir.mlir import func, ir
 
 from .base import ModulePass, entry_functions, fail, functions, location_text
-from .recursion_blocks import callee_of
+from .call_blocks import callee_of
 from .regions import everything
 
 __all__ = ["InlineCalls"]
@@ -18,7 +18,7 @@ __all__ = ["InlineCalls"]
 _CALLEE = {"func.call": "callee", "stablehlo.composite": "decomposition"}
 
 # Ops that call recursive functions, which stay.
-_RECURSION = frozenset({"nimble.recursion", "nimble.recur"})
+_RECURSION = frozenset({"nimble.start_recursion", "nimble.recursive_call"})
 
 
 @dataclass(frozen=True)

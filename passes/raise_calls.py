@@ -16,9 +16,9 @@ from nimble_mlir.dialects import (
     ListLengthOp,
     ListReserveOp,
     ListStackOp,
-    MakeOp,
-    RecurOp,
-    RecursionOp,
+    MakeNodeOp,
+    RecursiveCallOp,
+    StartRecursionOp,
     opaque,
 )
 from nimble_mlir.mlir import ir
@@ -137,15 +137,15 @@ def _callee(op: Any) -> ir.Attribute:
 def _recursion(op: Any) -> list[ir.Value]:
     names = "invariants", "max_depth", "tables", "what"
     said = [opaque(_entry(op, name)) for name in names]
-    return _elements(RecursionOp(_tuple(op), _result_tuple(op), _callee(op), *said).results_)
+    return _elements(StartRecursionOp(_tuple(op), _result_tuple(op), _callee(op), *said).results_)
 
 
 def _recur(op: Any) -> list[ir.Value]:
-    return _elements(RecurOp(_tuple(op), _result_tuple(op), _callee(op)).results_)
+    return _elements(RecursiveCallOp(_tuple(op), _result_tuple(op), _callee(op)).results_)
 
 
 def _make(op: Any) -> list[ir.Value]:
-    return [MakeOp(_tuple(op), op.results[0].type, _entry(op, "heap"), _entry(op, "constructor")).node]
+    return [MakeNodeOp(_tuple(op), op.results[0].type, _entry(op, "heap"), _entry(op, "constructor")).node]
 
 
 # Target → what makes the values that the call's results are.
@@ -155,7 +155,7 @@ _OPS: dict[str, Callable[[Any], Sequence[ir.Value]]] = {
     "nimble.list_get": _get,
     "nimble.list_length": _length,
     "nimble.list_reserve": _reserve,
-    "nimble.make": _make,
-    "nimble.recur": _recur,
-    "nimble.recursion": _recursion,
+    "nimble.make_node": _make,
+    "nimble.recursive_call": _recur,
+    "nimble.start_recursion": _recursion,
 }

@@ -1,4 +1,4 @@
-"""The machine that runs the blocks of recursive functions (recursion_blocks.py), on a stack that is a tensor.
+"""The machine that runs the blocks of recursive functions (call_blocks.py), on a stack that is a tensor.
 
 A frame is the number of a block and its parameters, packed as one vector an element type. A step takes the frame on top,
 runs its block, and writes what comes of it: another frame in its place, a call's above it, or one less, whose results stand
@@ -20,8 +20,8 @@ from nimble_mlir.mlir import ir
 from . import stablehlo_ops as hlo
 from .assertions import TARGET as ASSERTION
 from .base import fail
+from .call_blocks import Block, Branch, Call, Go, Make, Piece, Program, Result, Return, Var, outer_values
 from .defined_sizes import TARGET as SIZE
-from .recursion_blocks import Block, Branch, Call, Go, Make, Piece, Program, Result, Return, Var, outer_values
 from .regions import everything
 from .stack_frames import Packing, Vectors, Widths, joined, parted, widest
 
@@ -83,7 +83,7 @@ class _State:
 
 
 class Machine:
-    """Emits the loops for a `nimble.recursion`, at the insertion point. `symbol` gives names for sizes that are defined."""
+    """Emits the loops for a `nimble.start_recursion`, at the insertion point."""
 
     def __init__(self, program: Program, recursion: Any, results: Sequence[ir.Type], heaps: Sequence[Heap]) -> None:
         self._program, self._heaps = program, heaps

@@ -42,7 +42,7 @@
 // CHECK-NOT:   func.func private
 func.func @straight_line(%n: tensor<i32>) -> tensor<i32> {
   %0 = stablehlo.tuple %n : tuple<tensor<i32>>
-  %1 = "nimble.recursion"(%0) {callee = @f, invariants = 0 : i64, max_depth = 1000 : i64, tables = [], what = "f"} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
+  %1 = "nimble.start_recursion"(%0) {callee = @f, invariants = 0 : i64, max_depth = 1000 : i64, tables = [], what = "f"} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
   %2 = stablehlo.get_tuple_element %1[0] : (tuple<tensor<i32>>) -> tensor<i32>
   return %2 : tensor<i32>
 }
@@ -50,7 +50,7 @@ func.func private @f(%n: tensor<i32>) -> tensor<i32> {
   %one = stablehlo.constant dense<1> : tensor<i32>
   %less = stablehlo.subtract %n, %one : tensor<i32>
   %0 = stablehlo.tuple %less : tuple<tensor<i32>>
-  %1 = "nimble.recur"(%0) {callee = @f} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
+  %1 = "nimble.recursive_call"(%0) {callee = @f} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
   %2 = stablehlo.get_tuple_element %1[0] : (tuple<tensor<i32>>) -> tensor<i32>
   %3 = stablehlo.add %n, %2 : tensor<i32>
   return %3 : tensor<i32>
@@ -72,7 +72,7 @@ func.func private @f(%n: tensor<i32>) -> tensor<i32> {
 // CHECK:               stablehlo.get_dimension_size %[[W]], dim = 0
 func.func @branch(%w: tensor<?xf32>, %n: tensor<i32>) -> tensor<i32> {
   %0 = stablehlo.tuple %w, %n : tuple<tensor<?xf32>, tensor<i32>>
-  %1 = "nimble.recursion"(%0) {callee = @f, invariants = 1 : i64, max_depth = 1000 : i64, tables = [], what = "f"} : (tuple<tensor<?xf32>, tensor<i32>>) -> tuple<tensor<i32>>
+  %1 = "nimble.start_recursion"(%0) {callee = @f, invariants = 1 : i64, max_depth = 1000 : i64, tables = [], what = "f"} : (tuple<tensor<?xf32>, tensor<i32>>) -> tuple<tensor<i32>>
   %2 = stablehlo.get_tuple_element %1[0] : (tuple<tensor<i32>>) -> tensor<i32>
   return %2 : tensor<i32>
 }
@@ -83,7 +83,7 @@ func.func private @f(%w: tensor<?xf32>, %n: tensor<i32>) -> tensor<i32> {
     %one = stablehlo.constant dense<1> : tensor<i32>
     %less = stablehlo.subtract %n, %one : tensor<i32>
     %2 = stablehlo.tuple %less : tuple<tensor<i32>>
-    %3 = "nimble.recur"(%2) {callee = @f} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
+    %3 = "nimble.recursive_call"(%2) {callee = @f} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
     %4 = stablehlo.get_tuple_element %3[0] : (tuple<tensor<i32>>) -> tensor<i32>
     stablehlo.return %4 : tensor<i32>
   }, {
@@ -111,7 +111,7 @@ func.func private @f(%w: tensor<?xf32>, %n: tensor<i32>) -> tensor<i32> {
 // CHECK:               stablehlo.return %[[DOWN]]
 func.func @tail(%n: tensor<i32>) -> tensor<i32> {
   %0 = stablehlo.tuple %n : tuple<tensor<i32>>
-  %1 = "nimble.recursion"(%0) {callee = @f, invariants = 0 : i64, max_depth = 1 : i64, tables = [], what = "f"} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
+  %1 = "nimble.start_recursion"(%0) {callee = @f, invariants = 0 : i64, max_depth = 1 : i64, tables = [], what = "f"} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
   %2 = stablehlo.get_tuple_element %1[0] : (tuple<tensor<i32>>) -> tensor<i32>
   return %2 : tensor<i32>
 }
@@ -122,7 +122,7 @@ func.func private @f(%n: tensor<i32>) -> tensor<i32> {
     %one = stablehlo.constant dense<1> : tensor<i32>
     %less = stablehlo.subtract %n, %one : tensor<i32>
     %2 = stablehlo.tuple %less : tuple<tensor<i32>>
-    %3 = "nimble.recur"(%2) {callee = @f} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
+    %3 = "nimble.recursive_call"(%2) {callee = @f} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
     %4 = stablehlo.get_tuple_element %3[0] : (tuple<tensor<i32>>) -> tensor<i32>
     stablehlo.return %4 : tensor<i32>
   }, {
@@ -147,7 +147,7 @@ func.func private @f(%n: tensor<i32>) -> tensor<i32> {
 // CHECK:             }) : (tensor<i32>)
 func.func @loop(%n: tensor<i32>) -> tensor<i32> {
   %0 = stablehlo.tuple %n : tuple<tensor<i32>>
-  %1 = "nimble.recursion"(%0) {callee = @f, invariants = 0 : i64, max_depth = 1000 : i64, tables = [], what = "f"} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
+  %1 = "nimble.start_recursion"(%0) {callee = @f, invariants = 0 : i64, max_depth = 1000 : i64, tables = [], what = "f"} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
   %2 = stablehlo.get_tuple_element %1[0] : (tuple<tensor<i32>>) -> tensor<i32>
   return %2 : tensor<i32>
 }
@@ -165,7 +165,7 @@ func.func private @f(%n: tensor<i32>) -> tensor<i32> {
     stablehlo.return %3 : tensor<i1>
   } do {
     %3 = stablehlo.tuple %i : tuple<tensor<i32>>
-    %4 = "nimble.recur"(%3) {callee = @f} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
+    %4 = "nimble.recursive_call"(%3) {callee = @f} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
     %5 = stablehlo.get_tuple_element %4[0] : (tuple<tensor<i32>>) -> tensor<i32>
     %6 = stablehlo.add %sum, %5 : tensor<i32>
     %7 = stablehlo.add %i, %one : tensor<i32>
@@ -185,7 +185,7 @@ func.func private @f(%n: tensor<i32>) -> tensor<i32> {
 // CHECK-NOT:   func.func private
 func.func @mutual(%n: tensor<i32>) -> tensor<f32> {
   %0 = stablehlo.tuple %n : tuple<tensor<i32>>
-  %1 = "nimble.recursion"(%0) {callee = @f, invariants = 0 : i64, max_depth = 1000 : i64, tables = [], what = "f"} : (tuple<tensor<i32>>) -> tuple<tensor<f32>>
+  %1 = "nimble.start_recursion"(%0) {callee = @f, invariants = 0 : i64, max_depth = 1000 : i64, tables = [], what = "f"} : (tuple<tensor<i32>>) -> tuple<tensor<f32>>
   %2 = stablehlo.get_tuple_element %1[0] : (tuple<tensor<f32>>) -> tensor<f32>
   return %2 : tensor<f32>
 }
@@ -193,7 +193,7 @@ func.func private @f(%n: tensor<i32>) -> tensor<f32> {
   %x = stablehlo.convert %n : (tensor<i32>) -> tensor<f32>
   %y = stablehlo.broadcast_in_dim %x, dims = [] : (tensor<f32>) -> tensor<2xf32>
   %0 = stablehlo.tuple %y : tuple<tensor<2xf32>>
-  %1 = "nimble.recur"(%0) {callee = @g} : (tuple<tensor<2xf32>>) -> tuple<tensor<3xf32>>
+  %1 = "nimble.recursive_call"(%0) {callee = @g} : (tuple<tensor<2xf32>>) -> tuple<tensor<3xf32>>
   %2 = stablehlo.get_tuple_element %1[0] : (tuple<tensor<3xf32>>) -> tensor<3xf32>
   %3 = stablehlo.slice %2 [0:1] : (tensor<3xf32>) -> tensor<1xf32>
   %4 = stablehlo.reshape %3 : (tensor<1xf32>) -> tensor<f32>
@@ -204,7 +204,7 @@ func.func private @g(%y: tensor<2xf32>) -> tensor<3xf32> {
   %n = stablehlo.convert %x : (tensor<1xf32>) -> tensor<1xi32>
   %m = stablehlo.reshape %n : (tensor<1xi32>) -> tensor<i32>
   %0 = stablehlo.tuple %m : tuple<tensor<i32>>
-  %1 = "nimble.recur"(%0) {callee = @f} : (tuple<tensor<i32>>) -> tuple<tensor<f32>>
+  %1 = "nimble.recursive_call"(%0) {callee = @f} : (tuple<tensor<i32>>) -> tuple<tensor<f32>>
   %2 = stablehlo.get_tuple_element %1[0] : (tuple<tensor<f32>>) -> tensor<f32>
   %3 = stablehlo.reshape %2 : (tensor<f32>) -> tensor<1xf32>
   %4 = stablehlo.concatenate %y, %3, dim = 0 : (tensor<2xf32>, tensor<1xf32>) -> tensor<3xf32>
@@ -231,7 +231,7 @@ func.func private @g(%y: tensor<2xf32>) -> tensor<3xf32> {
 // CHECK:         return %{{.*}}, %[[LOOP]]#4, %[[LOOP]]#5, %[[LOOP]]#6
 func.func @made(%n: tensor<i32>) -> (tensor<i32>, tensor<?x2xi32>, tensor<?x3xf32>, tensor<i32>) {
   %0 = stablehlo.tuple %n : tuple<tensor<i32>>
-  %1 = "nimble.recursion"(%0) {callee = @f, invariants = 0 : i64, max_depth = 1000 : i64, tables = [2], what = "f"} : (tuple<tensor<i32>>) -> tuple<tensor<i32>, tensor<?x2xi32>, tensor<?x3xf32>, tensor<i32>>
+  %1 = "nimble.start_recursion"(%0) {callee = @f, invariants = 0 : i64, max_depth = 1000 : i64, tables = [2], what = "f"} : (tuple<tensor<i32>>) -> tuple<tensor<i32>, tensor<?x2xi32>, tensor<?x3xf32>, tensor<i32>>
   %2 = stablehlo.get_tuple_element %1[0] : (tuple<tensor<i32>, tensor<?x2xi32>, tensor<?x3xf32>, tensor<i32>>) -> tensor<i32>
   %3 = stablehlo.get_tuple_element %1[1] : (tuple<tensor<i32>, tensor<?x2xi32>, tensor<?x3xf32>, tensor<i32>>) -> tensor<?x2xi32>
   %4 = stablehlo.get_tuple_element %1[2] : (tuple<tensor<i32>, tensor<?x2xi32>, tensor<?x3xf32>, tensor<i32>>) -> tensor<?x3xf32>
@@ -243,7 +243,7 @@ func.func private @f(%n: tensor<i32>) -> tensor<i32> {
   %x = stablehlo.convert %n : (tensor<i32>) -> tensor<f32>
   %y = stablehlo.broadcast_in_dim %x, dims = [] : (tensor<f32>) -> tensor<3xf32>
   %0 = stablehlo.tuple %n, %y : tuple<tensor<i32>, tensor<3xf32>>
-  %1 = "nimble.make"(%0) {constructor = 4 : i64, heap = 0 : i64} : (tuple<tensor<i32>, tensor<3xf32>>) -> tensor<i32>
+  %1 = "nimble.make_node"(%0) {constructor = 4 : i64, heap = 0 : i64} : (tuple<tensor<i32>, tensor<3xf32>>) -> tensor<i32>
   return %1 : tensor<i32>
 }
 

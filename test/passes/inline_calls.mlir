@@ -85,7 +85,7 @@ func.func @second(%x: tensor<4xf32>) -> tensor<4xf32> {
 // CHECK-LABEL: func.func private @f
 // CHECK-NOT:     call
 // CHECK:         stablehlo.add
-// CHECK:         "nimble.recur"({{.*}}) {callee = @g}
+// CHECK:         "nimble.recursive_call"({{.*}}) {callee = @g}
 // CHECK-LABEL: func.func private @g
 // CHECK-NOT:   func.func private @twofold
 func.func @to_a_recursion(%n: tensor<i32>) -> tensor<i32> {
@@ -94,13 +94,13 @@ func.func @to_a_recursion(%n: tensor<i32>) -> tensor<i32> {
 }
 func.func private @begin(%n: tensor<i32>) -> tensor<i32> {
   %0 = stablehlo.tuple %n : tuple<tensor<i32>>
-  %1 = "nimble.recursion"(%0) {callee = @f, invariants = 0 : i64, max_depth = 9 : i64, tables = [], what = "f"} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
+  %1 = "nimble.start_recursion"(%0) {callee = @f, invariants = 0 : i64, max_depth = 9 : i64, tables = [], what = "f"} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
   %2 = stablehlo.get_tuple_element %1[0] : (tuple<tensor<i32>>) -> tensor<i32>
   return %2 : tensor<i32>
 }
 func.func private @unused(%n: tensor<i32>) -> tensor<i32> {
   %0 = stablehlo.tuple %n : tuple<tensor<i32>>
-  %1 = "nimble.recur"(%0) {callee = @unused} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
+  %1 = "nimble.recursive_call"(%0) {callee = @unused} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
   %2 = stablehlo.get_tuple_element %1[0] : (tuple<tensor<i32>>) -> tensor<i32>
   return %2 : tensor<i32>
 }
@@ -111,7 +111,7 @@ func.func private @f(%n: tensor<i32>) -> tensor<i32> {
 func.func private @twofold(%n: tensor<i32>) -> tensor<i32> {
   %0 = stablehlo.add %n, %n : tensor<i32>
   %1 = stablehlo.tuple %0 : tuple<tensor<i32>>
-  %2 = "nimble.recur"(%1) {callee = @g} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
+  %2 = "nimble.recursive_call"(%1) {callee = @g} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
   %3 = stablehlo.get_tuple_element %2[0] : (tuple<tensor<i32>>) -> tensor<i32>
   return %3 : tensor<i32>
 }

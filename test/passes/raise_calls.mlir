@@ -46,22 +46,22 @@ func.func private @reading(%x: tensor<?x?xf32>, %i: tensor<i32>) -> (tensor<?xf3
 // CHECK-LABEL: func.func @begin
 // CHECK-SAME:    %[[W:[^:]*]]: tensor<?xf32>, %[[N:[^:]*]]: tensor<i32>
 // CHECK:         %[[ARGS:.*]] = stablehlo.tuple %[[W]], %[[N]] : tuple<tensor<?xf32>, tensor<i32>>
-// CHECK:         %[[R:.*]] = "nimble.recursion"(%[[ARGS]]) {callee = @f, invariants = 1 : i64, max_depth = 9 : i64, tables = [1], what = "f"}
+// CHECK:         %[[R:.*]] = "nimble.start_recursion"(%[[ARGS]]) {callee = @f, invariants = 1 : i64, max_depth = 9 : i64, tables = [1], what = "f"}
 // CHECK-SAME:      -> tuple<tensor<i32>, tensor<?x3xi32>, tensor<i32>>
 // CHECK:         %[[FIRST:.*]] = stablehlo.get_tuple_element %[[R]][0]
 // CHECK:         %[[LAST:.*]] = stablehlo.get_tuple_element %[[R]][2]
 // CHECK:         return %[[FIRST]], %[[LAST]]
 // CHECK-LABEL: func.func private @f
 // CHECK:         %[[ARG:.*]] = stablehlo.tuple %{{.*}} : tuple<tensor<i32>>
-// CHECK:         "nimble.recur"(%[[ARG]]) {callee = @f} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
-// CHECK:         "nimble.make"(%{{.*}}) {constructor = 1 : i64, heap = 0 : i64} : (tuple<tensor<i32>, tensor<i32>>) -> tensor<i32>
+// CHECK:         "nimble.recursive_call"(%[[ARG]]) {callee = @f} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
+// CHECK:         "nimble.make_node"(%{{.*}}) {constructor = 1 : i64, heap = 0 : i64} : (tuple<tensor<i32>, tensor<i32>>) -> tensor<i32>
 func.func @begin(%w: tensor<?xf32>, %n: tensor<i32>) -> (tensor<i32>, tensor<i32>) {
-  %0:3 = stablehlo.custom_call @nimble.recursion(%w, %n) {api_version = 4 : i32, backend_config = {invariants = 1 : i64, max_depth = 9 : i64, tables = [1], what = "f"}, called_computations = [@f]} : (tensor<?xf32>, tensor<i32>) -> (tensor<i32>, tensor<?x3xi32>, tensor<i32>)
+  %0:3 = stablehlo.custom_call @nimble.start_recursion(%w, %n) {api_version = 4 : i32, backend_config = {invariants = 1 : i64, max_depth = 9 : i64, tables = [1], what = "f"}, called_computations = [@f]} : (tensor<?xf32>, tensor<i32>) -> (tensor<i32>, tensor<?x3xi32>, tensor<i32>)
   return %0#0, %0#2 : tensor<i32>, tensor<i32>
 }
 func.func private @f(%w: tensor<?xf32>, %n: tensor<i32>) -> tensor<i32> {
-  %0 = stablehlo.custom_call @nimble.recur(%n) {api_version = 4 : i32, backend_config = {}, called_computations = [@f]} : (tensor<i32>) -> tensor<i32>
-  %1 = stablehlo.custom_call @nimble.make(%0, %n) {api_version = 4 : i32, backend_config = {constructor = 1 : i64, heap = 0 : i64}} : (tensor<i32>, tensor<i32>) -> tensor<i32>
+  %0 = stablehlo.custom_call @nimble.recursive_call(%n) {api_version = 4 : i32, backend_config = {}, called_computations = [@f]} : (tensor<i32>) -> tensor<i32>
+  %1 = stablehlo.custom_call @nimble.make_node(%0, %n) {api_version = 4 : i32, backend_config = {constructor = 1 : i64, heap = 0 : i64}} : (tensor<i32>, tensor<i32>) -> tensor<i32>
   return %1 : tensor<i32>
 }
 
@@ -86,7 +86,7 @@ func.func @nobody_knows_what(%x: tensor<?xf32>, %row: tensor<f32>) -> tensor<?xf
 // -----
 
 func.func @nobody_knows_whom(%n: tensor<i32>) -> tensor<i32> {
-  // expected-error @below {{custom call 'nimble.recur' calls 0 functions, but it needs one}}
-  %0 = stablehlo.custom_call @nimble.recur(%n) {api_version = 4 : i32, backend_config = {}} : (tensor<i32>) -> tensor<i32>
+  // expected-error @below {{custom call 'nimble.recursive_call' calls 0 functions, but it needs one}}
+  %0 = stablehlo.custom_call @nimble.recursive_call(%n) {api_version = 4 : i32, backend_config = {}} : (tensor<i32>) -> tensor<i32>
   return %0 : tensor<i32>
 }

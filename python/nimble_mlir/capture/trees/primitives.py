@@ -1,4 +1,4 @@
-"""What recursion on a stack is for JAX: primitives that become ops of the dialect (dialects/recursion.py).
+"""What recursion on a stack is for JAX: primitives that become ops of the dialect (dialects/recursive_calls.py).
 
 In: jaxprs of recursive functions with `call_p` where one calls itself or another one, and `make_p` where it makes a value of
 an `nm.adt`. Out: a private function for each jaxpr, and custom calls, of which `nimble-raise-calls` makes the ops; the pass
@@ -102,12 +102,12 @@ def _recursion_aval(*args: Any, shapes: Sequence[Any], **params: Any) -> Any:
 
 
 def _lower_call(ctx: Any, *args: Any, target: Target) -> Any:
-    return _calling(ctx, "nimble.recur", target, args, {})
+    return _calling(ctx, "nimble.recursive_call", target, args, {})
 
 
 def _lower_make(ctx: Any, *fields: Any, heap: int, constructor: int) -> Any:
     types = [mlir.aval_to_ir_type(ctx.module_context, aval) for aval in ctx.avals_out]
-    return custom_call("nimble.make", types, fields, {"heap": heap, "constructor": constructor}).results
+    return custom_call("nimble.make_node", types, fields, {"heap": heap, "constructor": constructor}).results
 
 
 def _lower_recursion(
@@ -135,7 +135,7 @@ def _lower_recursion(
         "tables": ir.ArrayAttr.get([ir.IntegerAttr.get(i64, number) for number in tables]),
         "what": ir.StringAttr.get(entry.name),
     }
-    results = _calling(ctx, "nimble.recursion", entry, [*invariants, *args[count:]], config)
+    results = _calling(ctx, "nimble.start_recursion", entry, [*invariants, *args[count:]], config)
     for symbol, grown in sizes:
         for result, axis in grown:
             emit_size(results[result], axis, symbol)

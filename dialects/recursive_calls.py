@@ -4,7 +4,7 @@ them.
     func.func private @f(%w: tensor<?x4xf32>, %n: tensor<i32>) -> tensor<f32>
 
 All functions of a recursion begin with the same arguments, its *invariants*: each call has the same values there. A
-`nimble.recursion` begins it and gives them; a `nimble.recur` is a call within, and takes the other arguments only.
+`nimble.start_recursion` gives them; a `nimble.recursive_call` is a call within, and takes the other arguments only.
 
 Arguments and results are tuples: the operands of a variadic group of a Python-defined op have one type (torch-mlir 20261001,
 as in kernels.py), and those of a function have many.
@@ -14,7 +14,7 @@ from nimble_mlir.mlir import ext, ir
 
 from .core import Nimble, VerifyError, verifier
 
-__all__ = ["MakeOp", "RecurOp", "RecursionOp"]
+__all__ = ["MakeNodeOp", "RecursiveCallOp", "StartRecursionOp"]
 
 _MADE, _READ = "stablehlo.tuple", "stablehlo.get_tuple_element"
 
@@ -39,14 +39,14 @@ def _check_tuples(arguments: ir.Value, results: ir.Value | None = None) -> int:
     return count
 
 
-class RecursionOp(Nimble.Operation, name="recursion"):
+class StartRecursionOp(Nimble.Operation, name="start_recursion"):
     """Calls a recursive function. The call fails where calls nest deeper than `max_depth`; `what` is the user's function.
 
     The first `invariants` arguments are the recursion's. Its results are the function's, and then what the functions have
-    made by `nimble.make`: for each heap so many tables as `tables` says, with a row a node, and the number of nodes, which
-    are the first rows of the tables.
+    made by `nimble.make_node`: for each heap so many tables as `tables` says, with a row a node, and the number of nodes,
+    which are the first rows of the tables.
 
-    `%r = "nimble.recursion"(%args) {callee = @f, invariants = 1 : i64, max_depth = 1000 : i64, tables = [1],
+    `%r = "nimble.start_recursion"(%args) {callee = @f, invariants = 1 : i64, max_depth = 1000 : i64, tables = [1],
       what = "f"} : (tuple<tensor<?x4xf32>, tensor<i32>>) -> tuple<tensor<f32>, tensor<?x3xi32>, tensor<i32>>`
     """
 
@@ -78,10 +78,10 @@ class RecursionOp(Nimble.Operation, name="recursion"):
             raise VerifyError(f"has heaps of {tables} tables, but {self.results_.type.num_types} results")
 
 
-class RecurOp(Nimble.Operation, name="recur"):
+class RecursiveCallOp(Nimble.Operation, name="recursive_call"):
     """A call within a recursive function: of itself, or of another one of the recursion.
 
-    `%r = "nimble.recur"(%args) {callee = @f} : (tuple<tensor<i32>>) -> tuple<tensor<f32>>`
+    `%r = "nimble.recursive_call"(%args) {callee = @f} : (tuple<tensor<i32>>) -> tuple<tensor<f32>>`
     """
 
     arguments: ext.Operand[ir.TupleType]
@@ -93,13 +93,13 @@ class RecurOp(Nimble.Operation, name="recur"):
         _check_tuples(self.arguments, self.results_)
 
 
-class MakeOp(Nimble.Operation, name="make"):
+class MakeNodeOp(Nimble.Operation, name="make_node"):
     """Makes a node of a heap in a recursive function: a constructor and its fields. The first node is number 0.
 
     A row of the heap's tables is a node: for each element type the fields of that type side by side, behind the number of
     the constructor, an i32.
 
-    `%node = "nimble.make"(%fields) {constructor = 1 : i64, heap = 0 : i64} : (tuple<tensor<4xf32>>) -> tensor<i32>`
+    `%node = "nimble.make_node"(%fields) {constructor = 1 : i64, heap = 0 : i64} : (tuple<tensor<4xf32>>) -> tensor<i32>`
     """
 
     fields: ext.Operand[ir.TupleType]

@@ -1,7 +1,7 @@
 """Recursive functions as blocks between their calls: what a machine with a stack runs (stack_machine.py).
 
-In: private functions with `nimble.recur` where one calls itself or another one, at stage stablehlo. Out: blocks, which hold
-the functions' ops as they are. A block computes something without a call and ends: it returns, calls and names the block
+In: private functions with `nimble.recursive_call` where one calls itself or another one, at stage stablehlo. Out: blocks,
+which hold the functions' ops as they are. A block computes something without a call and ends: it returns, calls and names the block
 that goes on with the results, goes to another block, or chooses how to go on. What a block needs from before are its
 parameters, which stand in the frame of the call; what is cheap and depends on invariants alone is computed again instead.
 
@@ -112,12 +112,12 @@ _CHEAP_OF_FEW = frozenset(
 )
 _FEW = 16
 
-_CALLS = frozenset({"nimble.make", "nimble.recur"})
+_CALLS = frozenset({"nimble.make_node", "nimble.recursive_call"})
 
 
 class Program:
-    """The blocks of all functions that a `nimble.recursion` leads to. `entries` has the block that a call of a function
-    begins with, by name; `given` the values of the recursion that invariants stand for."""
+    """The blocks of all functions that a `nimble.start_recursion` leads to. `entries` has the block that a call of a
+    function begins with, by name; `given` the values of the recursion that invariants stand for."""
 
     def __init__(self, functions: Mapping[str, Any], recursion: Any) -> None:
         self.blocks: list[Block] = []
@@ -132,7 +132,7 @@ class Program:
         while waiting:
             name = waiting.pop()
             if name not in self.entries:
-                calls = [op for op in everything(functions[name].operation) if op.name == "nimble.recur"]
+                calls = [op for op in everything(functions[name].operation) if op.name == "nimble.recursive_call"]
                 waiting += map(callee_of, calls)
                 for call in calls:
                     self._read(call)
@@ -272,8 +272,8 @@ class Program:
 
 
 _CUTS: dict[str, Callable[[Program, Any, Sequence[Any], Sequence[ir.Value], Then], End]] = {
-    "nimble.make": Program.make,
-    "nimble.recur": Program.recur,
+    "nimble.make_node": Program.make,
+    "nimble.recursive_call": Program.recur,
     "stablehlo.case": Program.branch,
     "stablehlo.if": Program.branch,
     "stablehlo.while": Program.loop,
@@ -281,7 +281,7 @@ _CUTS: dict[str, Callable[[Program, Any, Sequence[Any], Sequence[ir.Value], Then
 
 
 def callee_of(op: Any) -> str:
-    """The function that a `nimble.recursion` or `nimble.recur` calls."""
+    """The function that a `nimble.start_recursion` or `nimble.recursive_call` calls."""
     return ir.FlatSymbolRefAttr(op.attributes["callee"]).value
 
 
@@ -309,7 +309,7 @@ def _body(block: ir.Block) -> tuple[list[Any], list[ir.Value]]:
 def _is_tuple_of_call(op: Any) -> bool:
     if op.name == "stablehlo.tuple":
         return all(use.owner.name in _CALLS for use in op.results[0].uses)
-    return op.name == "stablehlo.get_tuple_element" and op.operands[0].owner.name == "nimble.recur"
+    return op.name == "stablehlo.get_tuple_element" and op.operands[0].owner.name == "nimble.recursive_call"
 
 
 def _asked(end: End) -> list[Var]:
