@@ -3,7 +3,7 @@
 In: private functions with `nimble.recursive_call` where one calls itself or another one, at stage stablehlo. Out: blocks,
 which hold the functions' ops as they are. A block computes something without a call and ends: it returns, calls and names
 the block that goes on with the results, goes to another block, or chooses how to go on. What a block needs from before are
-its parameters, which stand in the frame of the call; what is cheap and depends on invariants alone is computed again instead.
+its parameters, which stand in the frame of the call; what is cheap and depends on invariants alone is computed again.
 
 Branches and loops that hold a call are cut up: what comes after them is a block, and so is each iteration. A part of
 `nimble-explicit-stack`.
