@@ -161,13 +161,13 @@ class Program:
     def is_cheap(self, var: Var) -> bool:
         """Whether a value is computed again where it is needed."""
         if var not in self._cheap:
-            owner = None if isinstance(var, Result) else var.owner
-            made = owner is not None and not isinstance(owner, ir.Block)
-            self._cheap[var] = var in self.given or (made and self._is_cheap(owner.operation))
+            self._cheap[var] = var in self.given or self._is_cheap(var)
         return self._cheap[var]
 
-    def _is_cheap(self, op: Any) -> bool:
-        type_ = op.results[0].type
+    def _is_cheap(self, var: Var) -> bool:
+        if isinstance(var, Result) or isinstance(var.owner, ir.Block):
+            return False
+        op, type_ = var.owner.operation, var.type
         if op.name not in _CHEAP | _CHEAP_OF_FEW or not type_.has_static_shape:
             return False
         is_few = op.name in _CHEAP or prod(type_.shape) <= _FEW
