@@ -29,7 +29,8 @@ __all__ = ["DEFAULT_PIPELINE", "STAGES", "Instrumentation", "PassStep", "Pipelin
 DEFAULT_PIPELINE: tuple[tuple[str, str], ...] = (
     (
         "nimble",
-        "nimble-expand-windows,nimble-expand-approx-top-k,nimble-inline-calls,nimble-erase-annotations,"
+        "nimble-expand-windows,nimble-expand-approx-top-k,nimble-raise-recursion,nimble-inline-calls,"
+        "nimble-batch-recursion,nimble-erase-annotations,"
         "nimble-fold-constants,nimble-simplify-loops,nimble-bind-symbols,nimble-infer-dims,"
         "nimble-verify-level{level=nimble}",
     ),

@@ -14,7 +14,9 @@ __all__ = ["PASSES", "pass_class"]
 PASSES: dict[str, str] = {
     "nimble-expand-windows": "expand_windows:ExpandWindows",
     "nimble-expand-approx-top-k": "expand_approx_top_k:ExpandApproxTopK",
+    "nimble-raise-recursion": "raise_recursion:RaiseRecursion",
     "nimble-inline-calls": "inline_calls:InlineCalls",
+    "nimble-batch-recursion": "batch_recursion:BatchRecursion",
     "nimble-fold-constants": "fold_constants:FoldConstants",
     "nimble-erase-annotations": "erase_annotations:EraseAnnotations",
     "nimble-simplify-loops": "simplify_loops:SimplifyLoops",
