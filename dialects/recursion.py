@@ -152,7 +152,9 @@ class RecursiveOp(Nimble.Operation, name="recursive", traits=[ir.NoTerminatorTra
         strange = [op.name for op in ops if op.name != "nimble.match"]
         if strange:
             raise VerifyError(f"has '{strange[0]}' in its body, which holds one 'nimble.match' for each constructor")
-        found = [ir.StringAttr(op.attributes["constructor"]).value for op in ops]
+        found = [
+            str(op.attributes["constructor"]).strip('"') if "constructor" in op.attributes else "nothing" for op in ops
+        ]
         names = [one.name for one in constructors]
         if found != names:
             raise VerifyError(f"matches {_listed(found)}, but the constructors are {_listed(names)}")
@@ -179,10 +181,8 @@ class MatchOp(Nimble.Operation, name="match"):
         if parent is None or parent.name != "nimble.recursive":
             raise VerifyError("is not in the body of a 'nimble.recursive'")
         value, arguments, empty = parent.operands
-        constructors = {one.name: one for one in constructors_of(self, value.type)}
-        one = constructors.get(self.constructor.value)
-        if one is None:
-            raise VerifyError(f"is about '{self.constructor.value}', which is no constructor of {value.type}")
+        # The op around it has been verified: its arms are those of the constructors.
+        (one,) = (each for each in constructors_of(self, value.type) if each.name == self.constructor.value)
         blocks = list(self.body.blocks)
         types = [argument.type for argument in blocks[0].arguments] if len(blocks) == 1 else []
         given = _elements(arguments.type)

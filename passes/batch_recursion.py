@@ -1,9 +1,9 @@
 """`nimble-batch-recursion`: recursion over trees becomes loops whose steps compute many nodes at once. In: stage stablehlo,
 calls inlined. Out: the same without `nimble.recursive` and data types.
 
-Arguments that nodes hand down go from the highest level to the lowest one, results from the lowest to the highest. All nodes
-have rows in one table of results, and one of arguments, where their numbers say (docs/abi.md): the nodes of one constructor on
-one level lie side by side, so that a step writes its results in place, and gathers what it needs of the parts.
+Arguments that nodes hand down go from the highest level to the lowest one, results from the lowest to the highest. Each
+node has a row in a table of results, and in one of arguments, where its number says (docs/abi.md): the nodes of a
+constructor on a level lie side by side, so that a step writes its results in place, and gathers what it needs of the parts.
 
 There are two such loops (recursion_blocks.py has the other), and loops_to_kernels.py chooses: where it can make one dispatch
 of the loop over groups of trees, that is the faster one.

@@ -30,7 +30,7 @@ DEFAULT_PIPELINE: tuple[tuple[str, str], ...] = (
     (
         "nimble",
         "nimble-expand-windows,nimble-expand-approx-top-k,nimble-raise-recursion,nimble-inline-calls,"
-        "nimble-batch-recursion,nimble-erase-annotations,"
+        "nimble-linearize-recursion,nimble-batch-recursion,nimble-erase-annotations,"
         "nimble-fold-constants,nimble-simplify-loops,nimble-bind-symbols,nimble-infer-dims,"
         "nimble-verify-level{level=nimble}",
     ),

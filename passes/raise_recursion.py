@@ -1,5 +1,5 @@
-"""`nimble-raise-recursion`: recursive functions of trees, as capture hands them over, become ops. In: stage stablehlo, before
-calls are inlined. Out: the same without `custom_call @nimble.recursion`."""
+"""`nimble-raise-recursion`: recursive functions of trees, as capture hands them over, become ops. In: stage stablehlo,
+before calls are inlined. Out: the same without `custom_call @nimble.recursion`."""
 
 from __future__ import annotations
 

@@ -15,13 +15,13 @@ from nimble_mlir.mlir import ir
 from .base import fail
 from .regions import everything, replace_operands, terminator
 from .shape_functions import custom_call_target
-from .stablehlo_builders import convert, replace_tuple, tuple_elements
+from .stablehlo_builders import convert
 
 __all__ = ["Arm"]
 
 
 class Arm:
-    """The arm of `constructor`. `calls` are the parts on which it calls the function, each once, in order.
+    """The arm of `constructor`, as nimble-linearize-recursion leaves it.
 
     Raises CompileError for calls that do not only depend on the node itself: they cannot be made for all nodes of a level.
     """
@@ -34,19 +34,20 @@ class Arm:
         count = len(constructor.fields)
         self._fields = dict(zip((field.name for field in constructor.fields), rest[:count], strict=True))
         self._arguments = rest[count:]
-        # In line with what it copies, `_results` are what the arm gives, `_handed` what each call hands down.
-        self._given: dict[str, list[ir.Value]] = {}
+        # Of each call, by its part: the values that it hands down, and those that stand for its results, with their places.
         self._handed: dict[str, list[ir.Value]] = {}
+        self._given: dict[str, list[tuple[ir.Value, int]]] = {}
         for call in [view.operation for view in self.block.operations if view.operation.name == "nimble.recur"]:
-            self._take_apart(call)
-        last = terminator(self.block)
-        with ir.InsertionPoint(last), last.location:
-            self._results = tuple_elements(last.operands[0])
-        self._check_calls()
+            self._read(call)
+        self._results = _elements(op, terminator(self.block).operands[0])
+        given = {value for results in self._given.values() for value, _ in results}
+        for part, handed in self._handed.items():
+            if any(result in given for inner in self._needed(handed, set()) for result in inner.results):
+                raise fail(op, f"the call on part '{part}' depends on what another call gives")
 
     @property
     def calls(self) -> list[str]:
-        """The parts that the function is called on."""
+        """The parts that the function is called on, each once, in order."""
         return list(self._handed)
 
     def field_type(self, name: str) -> ir.Type:
@@ -67,8 +68,8 @@ class Arm:
     ) -> list[ir.Value]:
         """The results of `rows` nodes, an integer, where the calls on their parts give `given`."""
         values = self._inputs(rows, fields, arguments)
-        for part, placeholders in self._given.items():
-            values |= dict(zip(placeholders, given[part], strict=True))
+        for part, results in self._given.items():
+            values |= {value: given[part][place] for value, place in results}
         return self._copied(self._results, values, effects=True)
 
     def handed_down(
@@ -80,28 +81,14 @@ class Arm:
         made = iter(self._copied(wanted, values, effects=False))
         return {part: [next(made) for _ in handed] for part, handed in self._handed.items()}
 
-    def _take_apart(self, call: Any) -> None:
-        """Results of a call are read one by one, and what a part gives is read of one call."""
+    def _read(self, call: Any) -> None:
         part, arguments = call.operands
         name = next(name for name, value in self._fields.items() if value == part)
-        with ir.InsertionPoint(call), call.location:
-            handed = tuple_elements(arguments)
-        if name in self._handed and handed != self._handed[name]:
-            raise fail(call, f"the function is called twice on part '{name}', with other arguments")
-        with ir.InsertionPoint.after(call), call.location:
-            elements = tuple_elements(call.results[0])
-        replace_tuple(call.results[0], elements)
-        known = self._given.setdefault(name, elements)
-        for element, first in zip(elements, known, strict=True):
-            if element != first:
-                element.replace_all_uses_with(first)
-        self._handed.setdefault(name, handed)
-
-    def _check_calls(self) -> None:
-        given = {element for elements in self._given.values() for element in elements}
-        for part, handed in self._handed.items():
-            if any(result in given for op in self._needed(handed, set()) for result in op.results):
-                raise fail(self.op, f"the call on part '{part}' depends on what another call gives")
+        readers = [use.owner.operation for use in call.results[0].uses]
+        if name in self._handed or any(reader.name != "stablehlo.get_tuple_element" for reader in readers):
+            raise fail(call, f"the call on part '{name}' is not in the form that nimble-linearize-recursion gives it")
+        self._handed[name] = _elements(call, arguments)
+        self._given[name] = [(reader.results[0], reader.attributes["index"].value) for reader in readers]
 
     def _inputs(
         self, rows: ir.Value, fields: Mapping[str, ir.Value], arguments: Sequence[ir.Value]
@@ -137,3 +124,9 @@ def _has_effect(op: Any) -> bool:
         and ir.BoolAttr(each.attributes["has_side_effect"]).value
         for each in (op, *everything(op))
     )
+
+
+def _elements(op: Any, value: ir.Value) -> list[ir.Value]:
+    if isinstance(value.owner, ir.Block) or value.owner.name != "stablehlo.tuple":
+        raise fail(op, "a tuple in an arm is not in the form that nimble-linearize-recursion gives it")
+    return list(value.owner.operands)

@@ -1,7 +1,7 @@
 """A recursion over trees as one loop over groups of trees, which may run in one dispatch.
 
-A group goes through its levels, and through each level by blocks of a few nodes: all sizes are numbers. Groups have no node in
-common, so each may run on a thread of its own, and within a group nothing waits for another thread.
+A group goes through its levels, and through each level by blocks of a few nodes: all sizes are numbers. Groups have no node
+in common, so each may run on a thread of its own, and within a group nothing waits for another thread.
 """
 
 from __future__ import annotations

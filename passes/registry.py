@@ -16,6 +16,7 @@ PASSES: dict[str, str] = {
     "nimble-expand-approx-top-k": "expand_approx_top_k:ExpandApproxTopK",
     "nimble-raise-recursion": "raise_recursion:RaiseRecursion",
     "nimble-inline-calls": "inline_calls:InlineCalls",
+    "nimble-linearize-recursion": "linearize_recursion:LinearizeRecursion",
     "nimble-batch-recursion": "batch_recursion:BatchRecursion",
     "nimble-fold-constants": "fold_constants:FoldConstants",
     "nimble-erase-annotations": "erase_annotations:EraseAnnotations",

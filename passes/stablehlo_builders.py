@@ -25,19 +25,21 @@ __all__ = [
     "integer",
     "integer_type",
     "repeat_row",
+    "replace_tuple",
     "row_at",
     "rows_type",
     "scatter_rows",
     "select",
     "size_of",
     "slice_rows",
-    "replace_tuple",
     "tuple_elements",
     "tuple_of",
     "write_rows",
 ]
 
 Size = int | ir.Value
+
+_BROADCASTS = ("stablehlo.broadcast_in_dim", "stablehlo.dynamic_broadcast_in_dim")
 
 
 def _op(
@@ -131,8 +133,15 @@ def broadcast_rows(row: ir.Value, count: Size) -> ir.Value:
     """`count` times the same row."""
     rank = ir.RankedTensorType(row.type).rank
     shape = _vector([count, *(size_of(row, axis) for axis in range(rank))])
-    type_ = rows_type(row.type)
-    return _op("dynamic_broadcast_in_dim", [type_], [row, shape], broadcast_dimensions=_i64s(range(1, rank + 1))).result
+    type_, axes = rows_type(row.type), list(range(1, rank + 1))
+    owner = row.owner
+    if (
+        not isinstance(owner, ir.Block)
+        and owner.name in _BROADCASTS
+        and not ir.RankedTensorType(owner.operands[0].type).rank
+    ):
+        row, axes = owner.operands[0], []  # one element is broadcast once
+    return _op("dynamic_broadcast_in_dim", [type_], [row, shape], broadcast_dimensions=_i64s(axes)).result
 
 
 def repeat_row(rows: ir.Value, count: int) -> ir.Value:
