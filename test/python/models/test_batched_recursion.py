@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -245,30 +246,34 @@ def test_wide_integers() -> None:
             values = rest
 
 
+def differentiated() -> None:
+    slope = jax.grad(lambda x, tree: weighed(tree, x, MATRIX).sum())
+    nm.compile(slope, (nm.spec((), jnp.float32), Tree.spec()))
+
+
+def mapped_over_trees() -> None:
+    def each(tree: Any, x: Any) -> Any:
+        shifted = jax.vmap(lambda i: weighed(jax.tree_util.tree_map(lambda a: a + i.astype(a.dtype), tree), x, MATRIX))
+        return shifted(jnp.arange(3))
+
+    nm.compile(each, (Tree.spec(), nm.spec((), jnp.float32)))
+
+
+def jitted() -> None:
+    jax.jit(lambda tree: weighed(tree, jnp.float32(1), MATRIX))(chain(1))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (
-            lambda: nm.compile(
-                jax.grad(lambda x, t: weighed(t, x, MATRIX).sum()), (nm.spec((), jnp.float32), Tree.spec())
-            ),
-            r"a recursion that goes by levels cannot be differentiated",
+            differentiated,
+            r"a recursion over trees cannot be differentiated; jax\.grad may stand inside of the function",
         ),
-        (
-            lambda: nm.compile(
-                lambda t, x: jax.vmap(
-                    lambda i: weighed(jax.tree_util.tree_map(lambda a: a + i.astype(a.dtype), t), x, MATRIX)
-                )(jnp.arange(3)),
-                (Tree.spec(), nm.spec((), jnp.float32)),
-            ),
-            r"trees cannot be batched by vmap: give a batch of them \(Tree\.batch\) to the recursive function",
-        ),
-        (
-            lambda: jax.jit(lambda t: weighed(t, jnp.float32(1), MATRIX))(chain(1)),
-            r"nm\.recursive of a traced value needs nm\.compile; jax\.jit has no recursion",
-        ),
+        (mapped_over_trees, r"trees cannot be batched by vmap: give a batch of them \(Tree\.batch\) to the recursive"),
+        (jitted, r"nm\.recursive of a traced value needs nm\.compile; jax\.jit has no recursion"),
     ],
 )
-def test_what_is_refused(make: Any, message: str) -> None:
-    with pytest.raises(nm.CaptureError, match=message):
+def test_what_is_refused(make: Callable[[], None], message: str) -> None:
+    with pytest.raises(nm.CaptureError, match=rf"test_batched_recursion\.py:\d+: {message}"):
         make()

@@ -223,7 +223,7 @@ def by_levels(fn: Callable[..., Any], call: Any, type_: Any, leaves: Sequence[An
     rows = tracing.fresh()
     made = bind_recursion(
         type_,
-        getattr(fn, "__name__", "recursive"),
+        fn,
         layout,
         [_mapped(recursion, one, results, arguments, rows) for one in type_.constructors],
         rows,

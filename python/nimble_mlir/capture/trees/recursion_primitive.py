@@ -20,8 +20,9 @@ from jax.interpreters import ad, batching, mlir
 
 from nimble_mlir.errors import CaptureError
 
-from ..bodies import lower_body, refuse, trace_body
+from ..bodies import lower_body, trace_body
 from ..data_sizes.define import custom_call
+from ..places import place_of
 
 __all__ = ["bind_recursion", "recur"]
 
@@ -34,9 +35,9 @@ Spec = tuple[tuple[Any, ...], Any]  # shape and dtype
 
 
 def bind_recursion(
-    type_: Any, name: str, layout: Any, mapped: Sequence[Any], rows: Any, arguments: Sequence[Any], empty: Sequence[Any]
+    type_: Any, fn: Any, layout: Any, mapped: Sequence[Any], rows: Any, arguments: Sequence[Any], empty: Sequence[Any]
 ) -> list[Any]:
-    """The results of all roots: for each of `empty`, a row of zeros, as many such rows as there are roots.
+    """The results of the user's function `fn`: for each of `empty`, a row of zeros, as many such rows as there are roots.
 
     `mapped` has a function for each constructor of `type_`: from its fields, those for parts being the numbers of nodes, and
     the arguments of the nodes, to results, all with `rows` rows, a symbol of its own. `arguments` are those of the roots."""
@@ -61,7 +62,8 @@ def bind_recursion(
         constructors=tuple(
             (one.name, tuple((field.name, field.spec is None) for field in one.fields)) for one in type_.constructors
         ),
-        function=name,
+        function=getattr(fn, "__name__", "recursive"),
+        place=place_of(fn),
         inner_sizes=((str(rows), ()),),
     )
 
@@ -114,13 +116,14 @@ def _batch_recursion(
     counts: Sequence[int],
     arrays: int,
     arguments: int,
+    place: str,
     **params: Any,
 ) -> Any:
     """Maps the arms: a row of arguments, and of results, has one for each element of the batch."""
     shared, first = sum(counts), sum(counts) + arrays
     if any(axis is not None for axis in axes[shared:first]):
         raise CaptureError(
-            "trees cannot be batched by vmap: give a batch of them (Tree.batch) to the recursive function"
+            f"{place}: trees cannot be batched by vmap: give a batch of them (Tree.batch) to the recursive function"
         )
     count = next(arg.shape[axis] for arg, axis in zip(args, axes, strict=True) if axis is not None)
     rows = [_with_axis(arg, axis, count, 0) for arg, axis in zip(args[first:], axes[first:], strict=True)]
@@ -150,6 +153,7 @@ def _batch_recursion(
         counts=tuple(len(body.consts) + number for body, number in zip(mapped, counts, strict=True)),
         arrays=arrays,
         arguments=arguments,
+        place=place,
         **params,
     )
     return results, [1] * len(results)
@@ -172,6 +176,7 @@ def _lower(
     inner_sizes: Any,
     datatype: str,
     function: str,
+    place: str,
 ) -> Any:
     ((rows, _),) = inner_sizes
     sizes = list(ctx.dim_var_values)
@@ -235,10 +240,15 @@ def _lower_recur(ctx: Any, *args: Any, **params: Any) -> Any:
     return custom_call("nimble.recur", types, args, {}).results
 
 
-_ADVICE = "a recursion that goes by levels cannot be differentiated"
+def _refuse_tangents(primals: Sequence[Any], tangents: Sequence[Any], *, place: str, **params: Any) -> Any:
+    raise CaptureError(
+        f"{place}: a recursion over trees cannot be differentiated; jax.grad may stand inside of the function, for what it "
+        "computes at a node"
+    )
+
 
 mlir.register_lowering(recursion_p, _lower)
 mlir.register_lowering(_recur_p, _lower_recur)
 batching.primitive_batchers[recursion_p] = _batch_recursion
 batching.primitive_batchers[_recur_p] = _batch_recur
-ad.primitive_jvps[recursion_p] = refuse(_ADVICE)
+ad.primitive_jvps[recursion_p] = _refuse_tangents
