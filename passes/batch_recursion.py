@@ -46,6 +46,8 @@ __all__ = ["BatchRecursion"]
 
 Buffers = list[ir.Value]
 
+_MADE = ("nimble.tree", "stablehlo.tuple")
+
 
 @dataclass(frozen=True)
 class BatchRecursion(ModulePass):
@@ -83,11 +85,12 @@ class BatchRecursion(ModulePass):
 def _lower(op: Any) -> None:
     recursion = Recursion(op)
     replace_tuple(op.results[0], recursion.lowered())
-    made = [operand.owner for operand in op.operands]
+    tree, *tuples = op.operands
     op.erase()
-    for each in (*made, *recursion.tuples):
-        if not isinstance(each, ir.Block) and not any(True for result in each.results for _ in result.uses):
-            each.erase()
+    # What only the recursion has read, the values before the arrays that they are made of.
+    for made in dict.fromkeys((tree, *tuples, tree.owner.operands[0])):
+        if not isinstance(made.owner, ir.Block) and made.owner.name in _MADE and not any(True for _ in made.uses):
+            made.owner.erase()
 
 
 def _erase_variables(function: Any, symbols: set[str]) -> None:
@@ -113,7 +116,6 @@ class Recursion:
         if isinstance(tree, ir.Block) or tree.name != "nimble.tree":
             raise fail(op, "the recursion is over a value that is not made by 'nimble.tree' in this function")
         self.constructors: Sequence[Constructor] = constructors_of(tree, value.type)
-        self.tuples = [tree.operands[0].owner]
         arrays = iter(tuple_elements(tree.operands[0]))
         self.roots, self.blocks, self.groups = next(arrays), next(arrays), next(arrays)
         self.columns = [{field.name: next(arrays) for field in one.fields} for one in self.constructors]
@@ -124,10 +126,10 @@ class Recursion:
         arms = [view.operation for view in op.regions[0].blocks[0].operations]
         self.arms = [Arm(arm, one) for arm, one in zip(arms, self.constructors, strict=True)]
         self.inner = [index for index, one in enumerate(self.constructors) if one.parts]
+        self.levels = _as_value(size_of(self.blocks, 0))
 
     def lowered(self) -> Buffers:
         """The results of the roots."""
-        self.levels = _as_value(size_of(self.blocks, 0))
         counts = [_as_value(size_of(rows, 0)) for rows in self.rows]  # one row too many for each constructor
         size = counts[0]
         for count in counts[1:]:
