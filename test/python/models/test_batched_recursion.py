@@ -215,6 +215,52 @@ def test_recursion_in_an_arm() -> None:
             assert_agrees(module(tree, other), np.asarray(product(tree, other), np.float32), "transcendental")
 
 
+@nm.recursive
+def halved(tree: Any, scale: Any) -> Any:
+    """A small one, whose argument goes down."""
+    return nm.match(
+        tree,
+        Leaf=lambda x: x * scale,
+        Nothing=lambda: jnp.ones(3),
+        Node=lambda left, x, right: jnp.tanh(halved(left, scale / 2) - halved(right, scale) + x),
+    )
+
+
+def in_a_jit(tree: Any, other: Any, x: Any) -> Any:
+    function = jax.jit(lambda tree, x: halved(tree, x))
+    return function(tree, x) + function(other, x) * function(tree, x + 1)
+
+
+def in_a_scan(tree: Any, other: Any, x: Any) -> Any:
+    return lax.scan(
+        lambda carry, step: (carry + halved(other, step), halved(tree, carry.sum())), x * jnp.ones(3), jnp.ones(4)
+    )[1]
+
+
+def in_a_branch(tree: Any, other: Any, x: Any) -> Any:
+    return lax.cond(x > 1, lambda: halved(tree, x), lambda: halved(other, x))
+
+
+def in_a_batch(tree: Any, other: Any, x: Any) -> Any:
+    def example(scale: Any) -> Any:
+        return lax.while_loop(
+            lambda y: y.sum() < 2, lambda y: y + jnp.abs(halved(tree, scale)) + 0.25, halved(other, scale)
+        )
+
+    return nm.batch(example)(x * jnp.arange(4.0))
+
+
+@pytest.mark.parametrize("fn", [in_a_jit, in_a_scan, in_a_branch, in_a_batch])
+def test_where_a_recursion_may_stand(fn: Any) -> None:
+    (b,) = nm.dims("b")
+    module = nm.compile(fn, (Tree.spec(scope=b), Tree.spec(scope=b, name="other"), nm.spec((), jnp.float32)))
+    for tree, other in ((full(2), Tree.Nothing()), (chain(3), full(1))):
+        for x in (np.float32(0.5), np.float32(1.5)):
+            with jax.disable_jit():
+                want = np.asarray(fn(tree, other, x))
+            assert_agrees(module(tree, other, x), want, "transcendental")
+
+
 def test_wide_integers() -> None:
     """With 64-bit types, JAX's sizes are int64; the arrays of a tree are int32."""
     with jax.enable_x64(True):

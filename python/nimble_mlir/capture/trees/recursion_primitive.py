@@ -64,7 +64,7 @@ def bind_recursion(
         ),
         function=getattr(fn, "__name__", "recursive"),
         place=place_of(fn),
-        inner_sizes=((str(rows), ()),),
+        own_sizes=((str(rows), ()),),
     )
 
 
@@ -173,12 +173,12 @@ def _lower(
     arrays: int,
     arguments: int,
     constructors: Sequence[Any],
-    inner_sizes: Any,
+    own_sizes: Any,
     datatype: str,
     function: str,
     place: str,
 ) -> Any:
-    ((rows, _),) = inner_sizes
+    ((rows, _),) = own_sizes
     sizes = list(ctx.dim_var_values)
     position = list(ctx.module_context.shape_poly_state.dim_vars).index(rows)
     names = [
