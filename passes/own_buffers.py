@@ -2,7 +2,8 @@
 
 IREE copies a shared tensor before it is updated, but computes one that depends on no other tensor (a fill, say) once for
 each of its users instead, then takes the equal computations for one, and so several updates go into one buffer. What
-`copied` makes is another computation for each user. test/python/models/test_workarounds.py fails when that is mended.
+`copied` makes is another computation for each user. test/python/models/test_workarounds.py fails when that is mended, for
+concatenations test_shared_destinations.py.
 """
 
 from __future__ import annotations

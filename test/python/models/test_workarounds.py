@@ -231,22 +231,6 @@ def test_iree_gives_two_inserted_slices_one_buffer(monkeypatch: pytest.MonkeyPat
     assert (a[1], b[1]) != (1.0, 2.0), "mended: own_destinations in passes/own_buffers.py can go"
 
 
-def test_iree_gives_two_concatenations_one_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both begin with one tensor, without the copy that `own_buffers` makes for the second."""
-
-    def sums(x: jax.Array, row: jax.Array) -> list[jax.Array]:
-        none = row * 0
-        whole = jnp.concatenate([x, row[None]])
-        return [(jnp.concatenate([x, none[None]]) * whole).sum(), (whole * whole).sum()]
-
-    monkeypatch.setattr(emit_iree, "own_destinations", lambda function: None)
-    args = np.zeros((3, 4), np.float32), np.ones(4, np.float32)
-    module = nm.compile(sums, tuple(nm.spec(arg.shape, arg.dtype) for arg in args))
-    assert [float(each) for each in module(*args)] != [0, 4], (
-        "mended: _own_concatenations in passes/own_buffers.py can go"
-    )
-
-
 def test_iree_cannot_gather_from_a_column(monkeypatch: pytest.MonkeyPatch) -> None:
     """Elements of a row of a transposed tensor, which IREE makes a view with strides; also of planes, and in two steps."""
 
