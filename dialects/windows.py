@@ -93,6 +93,6 @@ class ScanOp(Nimble.Operation, name="scan", traits=[ext.Pure]):
 
 
 class YieldOp(Nimble.Operation, name="yield", traits=[ext.Pure, ir.IsTerminatorTrait]):
-    """Ends the body of a `nimble.scan`."""
+    """Ends the body of a `nimble.scan` or an arm of a `nimble.match`."""
 
     value: ext.Operand[Any]

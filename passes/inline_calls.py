@@ -1,4 +1,5 @@
-"""`nimble-inline-calls`: private functions into their callers. In: a module with calls. Out: only entry functions."""
+"""`nimble-inline-calls`: private functions into their callers. In: a module with calls. Out: only entry functions,
+and recursive ones, which `nimble-explicit-stack` lowers."""
 
 from __future__ import annotations
 
@@ -8,12 +9,16 @@ from typing import Any, ClassVar
 from nimble_mlir.mlir import func, ir
 
 from .base import ModulePass, entry_functions, fail, functions, location_text
+from .call_blocks import callee_of
 from .regions import everything
 
 __all__ = ["InlineCalls"]
 
 # Ops that stand for a function's body → the attribute that names the function.
 _CALLEE = {"func.call": "callee", "stablehlo.composite": "decomposition"}
+
+# Ops that call recursive functions, which stay.
+_RECURSION = frozenset({"nimble.start_recursion", "nimble.recursive_call"})
 
 
 @dataclass(frozen=True)
@@ -31,14 +36,18 @@ class InlineCalls(ModulePass):
     name: ClassVar[str] = "nimble-inline-calls"
 
     def run(self, module: ir.Module) -> None:
-        """Raises CompileError for recursion, which is lowered to loops before this pass or not at all."""
+        """Raises CompileError for recursion by ordinary calls."""
         callees = {function.name.value: function for function in functions(module)}
         done: set[str] = set()
-        entries = entry_functions(module)
-        for entry in entries:
-            _inline_into(entry, callees, done, ())
-            _take_tuples_apart(entry)
-        kept = {entry.name.value for entry in entries}
+        kept: set[str] = set()
+        waiting = entry_functions(module)
+        while waiting:
+            function = waiting.pop()
+            kept.add(function.name.value)
+            _inline_into(function, callees, done, ())
+            _take_tuples_apart(function)
+            called = {callee_of(op) for op in everything(function.operation) if op.name in _RECURSION}
+            waiting += [callees[name] for name in called - kept if name in callees]
         for name, function in callees.items():
             if name not in kept and "nimble.shape_of" not in function.attributes:
                 function.erase()

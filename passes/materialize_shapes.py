@@ -138,16 +138,44 @@ def _dims(value: ir.Value) -> tuple[DimExpr, ...]:
     return dims
 
 
+def _is_static(op: Any, *others: int) -> bool:
+    """Whether the result, the first operand and `others` have fixed sizes: then StableHLO has a static op."""
+    values = (op.results[0], op.operands[0], *(op.operands[index] for index in others))
+    return all(ir.RankedTensorType(value.type).has_static_shape for value in values)
+
+
+def _static(name: str, op: Any, operands: Sequence[ir.Value], **attributes: ir.Attribute) -> Sequence[ir.Value]:
+    return list(
+        ir.Operation.create(
+            f"stablehlo.{name}", results=[op.results[0].type], operands=list(operands), attributes=attributes
+        ).results
+    )
+
+
+def _constants(state: _Materializer, op: Any, *indices: int) -> list[ir.Attribute] | None:
+    """The elements of integer operands as attributes, None where they are not all known."""
+    found = [state.values.get(op.operands[index]) for index in indices]
+    if any(contents is None or not all(dim.is_constant for dim in contents) for contents in found):
+        return None
+    return [ir.DenseI64ArrayAttr.get([dim.constant_value for dim in contents or ()]) for contents in found]
+
+
 def _reshape(state: _Materializer, op: Any) -> Sequence[ir.Value]:
+    if _is_static(op):
+        return _static("reshape", op, [op.operands[0]])
     return [ReshapeOp(op.operands[0], state.sizes(op.results[0]), op.results[0].type).result]
 
 
 def _broadcast_in_dim(state: _Materializer, op: Any) -> Sequence[ir.Value]:
     dimensions = opaque(op.attributes["broadcast_dimensions"])
+    if _is_static(op):
+        return _static("broadcast_in_dim", op, [op.operands[0]], broadcast_dimensions=dimensions)
     return [BroadcastInDimOp(op.operands[0], state.sizes(op.results[0]), op.results[0].type, dimensions).result]
 
 
 def _iota(state: _Materializer, op: Any) -> Sequence[ir.Value]:
+    if ir.RankedTensorType(op.results[0].type).has_static_shape:
+        return _static("iota", op, [], iota_dimension=op.attributes["iota_dimension"])
     return [IotaOp(state.sizes(op.results[0]), op.results[0].type, op.attributes["iota_dimension"]).result]
 
 
@@ -157,6 +185,10 @@ def _pad(state: _Materializer, op: Any) -> Sequence[ir.Value]:
 
 
 def _slice(state: _Materializer, op: Any) -> Sequence[ir.Value]:
+    known = _constants(state, op, 1, 2, 3) if _is_static(op) else None
+    if known is not None:
+        start, limit, stride = known
+        return _static("slice", op, [op.operands[0]], start_indices=start, limit_indices=limit, strides=stride)
     start, limit, stride = (state.indices(op, index) for index in (1, 2, 3))
     if state.values.get(op.operands[1]) is None:
         _check_starts(state, op, start)
@@ -187,8 +219,11 @@ def _check_starts(state: _Materializer, op: Any, starts: list[ir.Value]) -> None
 
 
 def _gather(state: _Materializer, op: Any) -> Sequence[ir.Value]:
-    sizes = state.builder.values(state.contents(op, 2))
     numbers = op.attributes["dimension_numbers"]
+    known = _constants(state, op, 2) if _is_static(op, 1) else None
+    if known is not None:
+        return _static("gather", op, list(op.operands)[:2], slice_sizes=known[0], dimension_numbers=numbers)
+    sizes = state.builder.values(state.contents(op, 2))
     return [GatherOp(op.operands[0], op.operands[1], sizes, op.results[0].type, numbers).result]
 
 

@@ -2,7 +2,8 @@
 
 IREE copies a shared tensor before it is updated, but computes one that depends on no other tensor (a fill, say) once for
 each of its users instead, then takes the equal computations for one, and so several updates go into one buffer. What
-`copied` makes is another computation for each user. test/python/models/test_workarounds.py fails when that is mended.
+`copied` makes is another computation for each user. test/python/models/test_workarounds.py fails when that is mended, for
+concatenations test_shared_destinations.py.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ def own_destinations(function: Any) -> None:
     other tensor; so is what a kernel updates, where another tensor may turn out to be equal; what is exported as a buffer
     of its own is copied; what is computed from the tensor that it is inserted into is computed apart."""
     _own_updates(function)
+    _own_concatenations(function)
     for op in statements(function):
         if op.name == "nimble.export" and OWN in op.attributes:
             with ir.InsertionPoint(op), op.location:
@@ -95,6 +97,21 @@ def _own_updates(function: Any) -> None:
             user.operands[index] = copied(
                 value, list(user.operands)[1:] if user.name == "nimble.bind" else _sizes(value)
             )
+
+
+def _own_concatenations(function: Any) -> None:
+    """Where several concatenations to one type begin with one tensor, all but the first begin with a copy of it. IREE writes
+    their parts one after the other into an empty tensor, takes the first insertions for one, and then writes what follows
+    in each of them into one buffer."""
+    begun: set[tuple[ir.Type, int, ir.Value]] = set()
+    for op in statements(function):
+        if op.name != "tensor.concat":
+            continue
+        key = op.results[0].type, op.attributes["dim"].value, op.operands[0]
+        if key in begun:
+            with ir.InsertionPoint(op), op.location:
+                op.operands[0] = copied(op.operands[0], _sizes(op.operands[0]))
+        begun.add(key)
 
 
 def _destinations(op: Any) -> list[tuple[Any, int]]:

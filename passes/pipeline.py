@@ -29,8 +29,9 @@ __all__ = ["DEFAULT_PIPELINE", "STAGES", "Instrumentation", "PassStep", "Pipelin
 DEFAULT_PIPELINE: tuple[tuple[str, str], ...] = (
     (
         "nimble",
-        "nimble-expand-windows,nimble-expand-approx-top-k,nimble-inline-calls,nimble-erase-annotations,"
-        "nimble-fold-constants,nimble-simplify-loops,nimble-bind-symbols,nimble-infer-dims,"
+        "nimble-expand-windows,nimble-expand-approx-top-k,nimble-raise-recursion,nimble-raise-calls,nimble-inline-calls,"
+        "nimble-linearize-recursion,nimble-batch-recursion,nimble-explicit-stack,nimble-erase-annotations,"
+        "nimble-lower-lists,nimble-fold-constants,nimble-simplify-loops,nimble-bind-symbols,nimble-infer-dims,"
         "nimble-verify-level{level=nimble}",
     ),
     ("shapes", "nimble-synthesize-shape-functions,nimble-materialize-shapes,nimble-verify-level{level=shapes}"),

@@ -7,12 +7,21 @@ their op.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nimble_mlir.mlir import ir
 
-__all__ = ["CONTROL_FLOW", "copy_body", "everything", "is_within", "precedes", "statements", "terminator"]
+__all__ = [
+    "CONTROL_FLOW",
+    "copy_body",
+    "everything",
+    "is_within",
+    "precedes",
+    "replace_operands",
+    "statements",
+    "terminator",
+]
 
 CONTROL_FLOW = frozenset(
     "stablehlo.case stablehlo.if stablehlo.while scf.execute_region scf.for scf.if scf.while".split()
@@ -60,6 +69,14 @@ def copy_body(function: Any, region: Any) -> None:
             for index, operand in enumerate(operands):
                 copy.operands[index] = operand
             copies |= dict(zip(operation.results, copy.results, strict=True))
+
+
+def replace_operands(operation: Any, values: Mapping[ir.Value, ir.Value]) -> None:
+    """Replaces the operands of an op, and of those at any depth in it, that are keys of `values`."""
+    for op in (operation, *everything(operation)):
+        for index, operand in enumerate(op.operands):
+            if operand in values:
+                op.operands[index] = values[operand]
 
 
 def is_within(block: ir.Block, outer: ir.Block) -> bool:

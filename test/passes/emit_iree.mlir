@@ -429,6 +429,23 @@ func.func @shared_fill(%x: tensor<2xf32>, %y: tensor<2xf32>) -> (tensor<8xf32>, 
 
 // -----
 
+// What begins two concatenations of one type is copied for the second, which IREE would write to the buffer of the first;
+// another type is another buffer.
+// CHECK-LABEL: func.func @concatenations
+// CHECK-SAME:    (%[[X:[^:]*]]: tensor<2xf32>, %[[A:[^:]*]]: tensor<3xf32>, %[[B:[^:]*]]: tensor<3xf32>
+// CHECK:         tensor.concat dim(0) %[[X]], %[[A]]
+// CHECK:         %[[COPY:.*]] = linalg.generic {{.*}} ins(%[[X]] : tensor<2xf32>)
+// CHECK:         tensor.concat dim(0) %[[COPY]], %[[B]]
+// CHECK:         tensor.concat dim(0) %[[X]], %[[A]], %[[B]]
+func.func @concatenations(%x: tensor<2xf32>, %a: tensor<3xf32>, %b: tensor<3xf32>) -> (tensor<5xf32>, tensor<5xf32>, tensor<8xf32>) {
+  %0 = tensor.concat dim(0) %x, %a : (tensor<2xf32>, tensor<3xf32>) -> tensor<5xf32>
+  %1 = tensor.concat dim(0) %x, %b : (tensor<2xf32>, tensor<3xf32>) -> tensor<5xf32>
+  %2 = tensor.concat dim(0) %x, %a, %b : (tensor<2xf32>, tensor<3xf32>, tensor<3xf32>) -> tensor<8xf32>
+  return %0, %1, %2 : tensor<5xf32>, tensor<5xf32>, tensor<8xf32>
+}
+
+// -----
+
 // IREE finds that these fills are as large as each other, and would update one buffer for both. One of another size is known
 // not to be equal.
 // CHECK-LABEL: func.func @equal_fills

@@ -79,6 +79,48 @@ func.func @second(%x: tensor<4xf32>) -> tensor<4xf32> {
 
 // -----
 
+// Recursive functions stay, and what they call is inlined into them; those that no recursion leads to go.
+// CHECK-LABEL: func.func @to_a_recursion
+// CHECK-NOT:     func.func private @unused
+// CHECK-LABEL: func.func private @f
+// CHECK-NOT:     call
+// CHECK:         stablehlo.add
+// CHECK:         "nimble.recursive_call"({{.*}}) {callee = @g}
+// CHECK-LABEL: func.func private @g
+// CHECK-NOT:   func.func private @twofold
+func.func @to_a_recursion(%n: tensor<i32>) -> tensor<i32> {
+  %0 = call @begin(%n) : (tensor<i32>) -> tensor<i32>
+  return %0 : tensor<i32>
+}
+func.func private @begin(%n: tensor<i32>) -> tensor<i32> {
+  %0 = stablehlo.tuple %n : tuple<tensor<i32>>
+  %1 = "nimble.start_recursion"(%0) {callee = @f, invariants = 0 : i64, max_depth = 9 : i64, tables = [], what = "f"} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
+  %2 = stablehlo.get_tuple_element %1[0] : (tuple<tensor<i32>>) -> tensor<i32>
+  return %2 : tensor<i32>
+}
+func.func private @unused(%n: tensor<i32>) -> tensor<i32> {
+  %0 = stablehlo.tuple %n : tuple<tensor<i32>>
+  %1 = "nimble.recursive_call"(%0) {callee = @unused} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
+  %2 = stablehlo.get_tuple_element %1[0] : (tuple<tensor<i32>>) -> tensor<i32>
+  return %2 : tensor<i32>
+}
+func.func private @f(%n: tensor<i32>) -> tensor<i32> {
+  %0 = call @twofold(%n) : (tensor<i32>) -> tensor<i32>
+  return %0 : tensor<i32>
+}
+func.func private @twofold(%n: tensor<i32>) -> tensor<i32> {
+  %0 = stablehlo.add %n, %n : tensor<i32>
+  %1 = stablehlo.tuple %0 : tuple<tensor<i32>>
+  %2 = "nimble.recursive_call"(%1) {callee = @g} : (tuple<tensor<i32>>) -> tuple<tensor<i32>>
+  %3 = stablehlo.get_tuple_element %2[0] : (tuple<tensor<i32>>) -> tensor<i32>
+  return %3 : tensor<i32>
+}
+func.func private @g(%n: tensor<i32>) -> tensor<i32> {
+  return %n : tensor<i32>
+}
+
+// -----
+
 // Shape functions are no entry points, but stay.
 // CHECK-LABEL: func.func @nothing_to_do
 // CHECK:         stablehlo.sine

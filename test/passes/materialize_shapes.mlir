@@ -147,3 +147,34 @@ func.func @data_dependent(%k: tensor<i32> {jax.global_constant = "k"}, %f: tenso
   %3:2 = stablehlo.custom_call @nimble.nonzero_padded(%f) {api_version = 4 : i32} : (tensor<?xi8>) -> (tensor<9xi32>, tensor<i32>)
   return
 }
+
+// -----
+
+// What has fixed sizes in the end is StableHLO's static op.
+// CHECK-LABEL: func.func @fixed
+// CHECK-SAME:    %[[X:[^:(]*]]: tensor<4x6xf32>
+// CHECK-SAME:    %[[I:[^:,]*]]: tensor<2x1xi32>
+// CHECK-DAG:     %[[IOTA:.*]] = stablehlo.iota dim = 1 : tensor<6x4xi32>
+// CHECK-DAG:     %[[R:.*]] = stablehlo.reshape %[[X]] : (tensor<4x6xf32>) -> tensor<6x4xf32>
+// CHECK-DAG:     %[[B:.*]] = stablehlo.broadcast_in_dim %[[X]], dims = [1, 2] : (tensor<4x6xf32>) -> tensor<6x4x6xf32>
+// CHECK-DAG:     %[[P:.*]] = stablehlo.slice %[[X]] [0:4:2, 2:6] : (tensor<4x6xf32>) -> tensor<2x4xf32>
+// CHECK-DAG:     %[[G:.*]] = "stablehlo.gather"(%[[X]], %[[I]]) <{{.*}}slice_sizes = array<i64: 1, 6>}> : (tensor<4x6xf32>, tensor<2x1xi32>) -> tensor<2x6xf32>
+// CHECK-DAG:     "nimble.slice"(%[[X]]
+// CHECK:         return %[[IOTA]], %[[R]], %[[B]], %[[P]], %[[G]]
+func.func @fixed(%x: tensor<4x6xf32>, %i: tensor<2x1xi32>, %starts: tensor<2xi32>) -> (tensor<?x?xi32>, tensor<?x?xf32>, tensor<?x4x6xf32>, tensor<?x?xf32>, tensor<?x6xf32>) {
+  %shape = stablehlo.constant dense<[6, 4]> : tensor<2xi32>
+  %wide = stablehlo.constant dense<[6, 4, 6]> : tensor<3xi32>
+  %start = stablehlo.constant dense<[0, 2]> : tensor<2xi32>
+  %limit = stablehlo.constant dense<[4, 6]> : tensor<2xi32>
+  %stride = stablehlo.constant dense<[2, 1]> : tensor<2xi32>
+  %sizes = stablehlo.constant dense<[1, 6]> : tensor<2xi32>
+  %0 = stablehlo.dynamic_iota %shape, dim = 1 : (tensor<2xi32>) -> tensor<?x?xi32>
+  %1 = stablehlo.dynamic_reshape %x, %shape : (tensor<4x6xf32>, tensor<2xi32>) -> tensor<?x?xf32>
+  %2 = stablehlo.dynamic_broadcast_in_dim %x, %wide, dims = [1, 2] : (tensor<4x6xf32>, tensor<3xi32>) -> tensor<?x4x6xf32>
+  %3 = stablehlo.real_dynamic_slice %x, %start, %limit, %stride : (tensor<4x6xf32>, tensor<2xi32>, tensor<2xi32>, tensor<2xi32>) -> tensor<?x?xf32>
+  %4 = "stablehlo.dynamic_gather"(%x, %i, %sizes) <{dimension_numbers = #stablehlo.gather<offset_dims = [1], collapsed_slice_dims = [0], start_index_map = [0], index_vector_dim = 1>}> : (tensor<4x6xf32>, tensor<2x1xi32>, tensor<2xi32>) -> tensor<?x6xf32>
+  // Bounds that the program computes stay values.
+  %limits = stablehlo.add %starts, %stride : tensor<2xi32>
+  %5 = stablehlo.real_dynamic_slice %x, %starts, %limits, %stride : (tensor<4x6xf32>, tensor<2xi32>, tensor<2xi32>, tensor<2xi32>) -> tensor<1x1xf32>
+  return %0, %1, %2, %3, %4 : tensor<?x?xi32>, tensor<?x?xf32>, tensor<?x4x6xf32>, tensor<?x?xf32>, tensor<?x6xf32>
+}

@@ -18,6 +18,10 @@ from .tracing import Tracing
 
 __all__ = ["defined_symbols", "size_argument"]
 
+# Parameters of nimble's primitives that name symbols: sizes of results, sizes within jaxprs, and sizes within jaxprs that
+# are lowered to functions of their own, which nothing around them sees.
+_DEFINITIONS = ("sizes", "inner_sizes", "own_sizes")
+
 
 def defined_symbols(closed: Any) -> list[str]:
     """The symbols that the equations define, at any depth, as often as they do."""
@@ -27,7 +31,7 @@ def defined_symbols(closed: Any) -> list[str]:
 def _defined(jaxpr: Any) -> list[str]:
     found: list[str] = []
     for eqn in jaxpr.eqns:
-        found += [symbol for key in ("sizes", "inner_sizes") for symbol, _ in _sizes(eqn, key)]
+        found += [symbol for key in _DEFINITIONS for symbol, _ in _sizes(eqn, key)]
         inside = [symbol for inner in jex_core.jaxprs_in_params(eqn.params) for symbol in _defined(inner)]
         if inside and eqn.primitive.name == "scan":
             _check_results(eqn, frozenset(inside))

@@ -6,17 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
-import jax.core
 import jax.numpy as jnp
-from jax import lax
-from jax.extend.core import Primitive
-from jax.extend.mlir import ir
-from jax.extend.mlir.dialects import stablehlo
-from jax.interpreters import ad, batching, mlir
 
 from nimble_mlir.errors import CaptureError, ShapeError
 
-from .checks import ensure
+from .list_primitives import Limits, appended, extended, length_of, reserved, row_of
 from .tracing import current
 
 __all__ = ["TensorList", "reserve"]
@@ -41,7 +35,7 @@ class TensorList:
             if value is not None and (not isinstance(value, int) or value < 0):
                 raise CaptureError(f"TensorList: {name} must be a number of rows, got {value!r}")
         self._rows = rows if hasattr(rows, "shape") else jnp.asarray(rows)
-        self._limits = bound, capacity
+        self._limits: Limits = bound, capacity
 
     @classmethod
     def empty(
@@ -53,7 +47,7 @@ class TensorList:
     @property
     def length(self) -> Any:
         """The number of rows, as a scalar that can be computed with."""
-        return jnp.asarray(self._rows.shape[0], jnp.int32)
+        return length_of(self._rows, self._limits)
 
     @property
     def shape(self) -> tuple[Any, ...]:
@@ -67,19 +61,22 @@ class TensorList:
 
     def append(self, row: Any) -> TensorList:
         """The list with one more row."""
-        return self.extend(jnp.asarray(row, self.dtype)[None])
+        row = jnp.asarray(row, self.dtype)
+        self._check(row.shape)
+        return self._with(appended(self._rows, row, self._limits, self._text()))
 
     def extend(self, rows: Any) -> TensorList:
         """The list with the rows of an array behind its own."""
         rows = jnp.asarray(rows, self.dtype)
-        if rows.shape[1:] != self._rows.shape[1:]:
-            raise ShapeError(f"TensorList has rows of shape {self._rows.shape[1:]}, got {rows.shape[1:]}")
-        joined = jnp.concatenate([self._rows, rows])
-        bound, capacity = self._limits
-        if bound is not None:
-            message = f"TensorList of {self._text()} has more than its bound of {bound} rows"
-            joined = ensure(jnp.asarray(joined.shape[0]) <= bound, message, joined)
-        return TensorList(joined, bound, capacity)
+        self._check(rows.shape[1:])
+        return self._with(extended(self._rows, rows, self._limits, self._text()))
+
+    def _check(self, shape: Sequence[Any]) -> None:
+        if shape != self._rows.shape[1:]:
+            raise ShapeError(f"TensorList has rows of shape {self._rows.shape[1:]}, got {shape}")
+
+    def _with(self, rows: Any) -> TensorList:
+        return TensorList(rows, *self._limits)
 
     def stack(self) -> Any:
         """All rows as one array."""
@@ -87,9 +84,7 @@ class TensorList:
 
     def __getitem__(self, index: Any) -> Any:
         """A row; a negative index counts from the end, and one outside is clamped, as JAX's are."""
-        size = self.length
-        index = jnp.asarray(index, jnp.int32)
-        return lax.dynamic_index_in_dim(self._rows, jnp.where(index < 0, index + size, index), keepdims=False)
+        return row_of(self._rows, jnp.asarray(index, jnp.int32), self._limits)
 
     def __len__(self) -> int:
         return int(self._rows.shape[0])
@@ -98,9 +93,12 @@ class TensorList:
         return iter(self._rows)
 
     def __repr__(self) -> str:
-        return f"TensorList({self._text()}, length={self._rows.shape[0]})"
+        return f"TensorList({self._type_text()}, length={self._rows.shape[0]})"
 
     def _text(self) -> str:
+        return f"TensorList of {self._type_text()}"
+
+    def _type_text(self) -> str:
         return f"{self.dtype}[{', '.join(map(str, self._rows.shape[1:]))}]"
 
     def tree_flatten_with_keys(self) -> tuple[Any, Any]:
@@ -117,51 +115,12 @@ class TensorList:
 
 
 def reserve(tree: Any) -> Any:
-    """The first value of a loop's carry, with what its lists say of their room stated for nimble-reserve-capacity."""
+    """The first value of a loop's carry, whose lists are to begin with the room that they ask for."""
     if current() is None:
         return tree
     is_list = lambda leaf: isinstance(leaf, TensorList)  # noqa: E731 - JAX asks for a function
-    return jax.tree_util.tree_map(lambda leaf: _stated(leaf) if is_list(leaf) else leaf, tree, is_leaf=is_list)
+    return jax.tree_util.tree_map(lambda leaf: _reserved(leaf) if is_list(leaf) else leaf, tree, is_leaf=is_list)
 
 
-def _stated(rows: TensorList) -> TensorList:
-    bound, capacity = rows._limits
-    if (bound, capacity) == (None, None):
-        return rows
-    return TensorList(_reserve_p.bind(rows.stack(), bound=bound, capacity=capacity), bound, capacity)
-
-
-_reserve_p = Primitive("nimble_reserve")
-
-
-@_reserve_p.def_abstract_eval
-def _abstract_eval(rows: Any, **limits: Any) -> Any:
-    return jax.core.ShapedArray(rows.shape, rows.dtype, weak_type=rows.weak_type)
-
-
-def _lower(ctx: Any, rows: Any, **limits: int | None) -> Any:
-    i64 = ir.IntegerType.get_signless(64)
-    config: dict[str, ir.Attribute] = {
-        name: ir.IntegerAttr.get(i64, value) for name, value in limits.items() if value is not None
-    }
-    call = stablehlo.CustomCallOp(
-        [rows.type],
-        [rows],
-        "nimble.reserve",
-        backend_config=ir.DictAttr.get(config),
-        api_version=ir.IntegerAttr.get(ir.IntegerType.get_signless(32), 4),
-    )
-    return call.results
-
-
-def _transpose(cotangent: Any, rows: Any, **limits: Any) -> list[Any]:
-    return [cotangent]
-
-
-def _batch(args: Sequence[Any], axes: Sequence[Any], **limits: Any) -> tuple[Any, Any]:
-    return args[0], axes[0]
-
-
-mlir.register_lowering(_reserve_p, _lower)
-ad.deflinear2(_reserve_p, _transpose)
-batching.primitive_batchers[_reserve_p] = _batch
+def _reserved(rows: TensorList) -> TensorList:
+    return rows if rows._limits == (None, None) else rows._with(reserved(rows.stack(), rows._limits))

@@ -294,6 +294,53 @@ def test_max_trips():
     assert module(x, np.float32(8)).shape == (2, 4)  # it can be called again
 
 
+def _read_list(x, row, index, n):
+    """All that can be asked of a list, whose rows have a symbolic size."""
+    items = nm.fori_loop(0, n, lambda i, items: items.append(row * f32(i)), nm.TensorList(x, capacity=3)).extend(x)
+    lengths = items.length, items.append(row).length, nm.TensorList(x).length
+    return items.stack(), items[index], items[-1], lengths, items.append(row)[items.length]
+
+
+def test_reading_a_list():
+    s, w = nm.dims("s, w")
+    specs = (nm.spec((s, w), f32), nm.spec((w,), f32), nm.spec((), i32), nm.spec((), i32))
+    calls = [
+        (rows(size, width), rows(width, 1)[:, 0], np.int32(index), np.int32(n))
+        for size, width, n in ((1, 1, 0), (1, 4, 1), (3, 2, 5), (6, 3, 2))
+        for index in (0, -1, size, -size, 99, -99)
+    ]
+    assert_as_eager(_read_list, specs, calls)
+
+
+def _of_a_list(x, row, index):
+    items = nm.TensorList(x, bound=9).append(row).extend(x * 2.0)
+    return (items.stack() ** 2).sum() * items[index] + items.length
+
+
+def _gradients(x, row, index):
+    return jax.grad(lambda *args: _of_a_list(*args).sum(), (0, 1))(x, row, index)
+
+
+def _tangents(x, row, index):
+    return jax.jvp(lambda *args: _of_a_list(*args, index), (x, row), (x * 3, row - 1))
+
+
+@pytest.mark.parametrize("fn", [_of_a_list, _gradients, _tangents])
+@pytest.mark.parametrize("axes", [None, (0, None, None), (None, 0, None), (1, 0, None), (0, 1, 0), (None, None, 0)])
+def test_list_under_transformations(fn, axes):
+    """A list whose number of rows stays is differentiated and batched as an array is."""
+    args = [rows(3), rows(1)[0], np.int32(2)]
+    if axes is not None:
+        args = [
+            arg if axis is None else np.stack([arg, arg * 2, arg - arg], min(axis, arg.ndim))
+            for arg, axis in zip(args, axes, strict=True)
+        ]
+        fn = jax.vmap(fn, axes)
+    module = nm.compile(fn, tuple(nm.spec(arg.shape, arg.dtype) for arg in args))
+    for got, wanted in zip(jax.tree.leaves(module(*args)), jax.tree.leaves(fn(*args)), strict=True):
+        assert_agrees(got, np.asarray(wanted), "reduction")
+
+
 def test_bound_of_a_list():
     def fn(n):
         return nm.fori_loop(0, n, lambda i, items: items.append(f32(i)), nm.TensorList.empty((), f32, bound=5)).stack()

@@ -18,8 +18,8 @@ import nimble_mlir as nm
 TOOLS = Path(sys.executable).parent
 
 
-def declared(dtype: Any) -> tuple[Any, Any]:
-    """A type of trees with elements of `dtype`, and a recursion over it."""
+def declared(dtype: Any) -> tuple[Any, Any, Any]:
+    """A type of trees with elements of `dtype`, and two recursions over it; the second one hands arguments down."""
 
     @nm.adt
     class Tree:
@@ -34,7 +34,15 @@ def declared(dtype: Any) -> tuple[Any, Any]:
             tree, Leaf=lambda x: x, Node=lambda left, right: jnp.tanh((total(left) - 2 * total(right)) @ weights)
         )
 
-    return Tree, total
+    @nm.recursive
+    def weighted(tree: Any, above: Any) -> Any:
+        return nm.match(
+            tree,
+            Leaf=lambda x: x * above,
+            Node=lambda left, right: jnp.tanh(weighted(left, above + 1) - weighted(right, above) @ weights),
+        )
+
+    return Tree, total, lambda tree: weighted(tree, jnp.ones(32, dtype))
 
 
 def full(type_: Any, depth: int) -> Any:
@@ -73,12 +81,13 @@ def dispatches(module: nm.Module, arrays: list[np.ndarray], folder: Path) -> int
     return int(found[1])
 
 
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
-def test_dispatches_do_not_grow_with_the_nodes(dtype: Any, tmp_path: Path) -> None:
-    """In float32 the whole recursion is one dispatch; kernels have no bfloat16, so there it goes level by level."""
-    type_, total = declared(dtype)
+@pytest.mark.parametrize(("dtype", "hands_down"), [(jnp.float32, False), (jnp.bfloat16, False), (jnp.float32, True)])
+def test_dispatches_do_not_grow_with_the_nodes(dtype: Any, hands_down: bool, tmp_path: Path) -> None:
+    """In float32 the whole recursion is one dispatch, with arguments that go down two; kernels have no bfloat16, so there it
+    goes level by level."""
+    type_, *functions = declared(dtype)
     (b,) = nm.dims("b")
-    module = nm.compile(total, (type_.spec(b),))
+    module = nm.compile({"total": (functions[hands_down], (type_.spec(b),))})
     found = {
         (form.__name__, depth, count): dispatches(
             module, type_.pack([form(type_, depth) for _ in range(count)]), tmp_path

@@ -107,6 +107,14 @@ def test_each_attribute_has_a_round_trip() -> None:
     assert [one.attr_name for one in kinds if f"#{one.attr_name}<" not in text] == []
 
 
+def test_each_type_has_a_round_trip() -> None:
+    text = "\n".join(file.text for file in lit_files("dialects") if "invalid" not in file.id)
+    types = [getattr(dialects, name) for name in dialects.__all__]
+    kinds = [one for one in types if isinstance(one, type) and issubclass(one, Nimble.Type)]
+    assert kinds
+    assert [one.type_name for one in kinds if f"!{one.type_name}" not in text] == []
+
+
 def _names_without_test(names: list[str]) -> set[str]:
     text = _all_test_text()
     missing = set()

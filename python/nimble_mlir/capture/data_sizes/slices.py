@@ -19,10 +19,9 @@ from nimble_mlir.errors import CaptureError, ShapeError
 from ..checks import ensure
 from .define import Size, define_size, zero_tangent
 
-__all__ = ["concatenate", "slice_", "sliced", "split", "updated"]
+__all__ = ["concatenate", "slice_", "sliced", "split"]
 
 _slice_p = Primitive("nimble_slice")
-_update_p = Primitive("nimble_update")
 
 
 def slice_(x: Any, start: Any, stop: Any, axis: int = 0, *, bound: int | None = None) -> Any:
@@ -84,11 +83,6 @@ def sliced(x: Any, start: Any, size: Size, axis: int) -> Any:
     return _slice_p.bind(x, jnp.asarray(start, jnp.int32), *size.operands, axis=axis)
 
 
-def updated(x: Any, rows: Any, start: Any) -> Any:
-    """`x` with `rows` written from the row `start` on, which fit in there: that is checked as the function runs."""
-    return _update_p.bind(x, rows, jnp.asarray(start, jnp.int32))
-
-
 def _each(lengths: Any, what: str) -> list[Any]:
     if isinstance(lengths, Sequence):
         return list(lengths)
@@ -134,18 +128,6 @@ def _lower(ctx: Any, x: Any, start: Any, witness: Any, size: Any, *, axis: int) 
     return stablehlo.RealDynamicSliceOp(type_, x, *operands).results
 
 
-@_update_p.def_abstract_eval
-def _update_aval(x: Any, rows: Any, start: Any) -> Any:
-    return jax.core.ShapedArray(x.shape, x.dtype)
-
-
-def _lower_update(ctx: Any, x: Any, rows: Any, start: Any) -> Any:
-    i32 = ir.RankedTensorType.get([], ir.IntegerType.get_signless(32))
-    zero = stablehlo.constant(ir.DenseIntElementsAttr.get_splat(i32, ir.IntegerAttr.get(i32.element_type, 0)))
-    starts = [start, *[zero] * (len(ctx.avals_in[0].shape) - 1)]
-    return stablehlo.DynamicUpdateSliceOp(x, rows, starts).results
-
-
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, axis: int) -> tuple[Any, Any]:
     result = _slice_p.bind(*primals, axis=axis)
     if isinstance(tangents[0], ad.Zero):
@@ -169,22 +151,7 @@ def _batch(args: Sequence[Any], axes: Sequence[Any], *, axis: int) -> tuple[Any,
     return _slice_p.bind(jnp.moveaxis(args[0], axes[0], 0), *args[1:], axis=axis + 1), 0
 
 
-def _batch_update(args: Sequence[Any], axes: Sequence[Any]) -> tuple[Any, int]:
-    # No other bounds for each element: what says where rows go is the batch of trees itself, which vmap cannot cut.
-    x, rows, start = args
-    count = next(arg.shape[axis] for arg, axis in zip(args, axes, strict=True) if axis is not None)
-
-    def second(value: Any, axis: int | None) -> Any:
-        if axis is not None:
-            return jnp.moveaxis(value, axis, 1)
-        return jnp.broadcast_to(value[:, None], (value.shape[0], count, *value.shape[1:]))
-
-    return _update_p.bind(second(x, axes[0]), second(rows, axes[1]), start), 1
-
-
 mlir.register_lowering(_slice_p, _lower)
-mlir.register_lowering(_update_p, _lower_update)
 ad.primitive_jvps[_slice_p] = _jvp
 ad.primitive_transposes[_slice_p] = _transpose
 batching.primitive_batchers[_slice_p] = _batch
-batching.primitive_batchers[_update_p] = _batch_update

@@ -1,9 +1,10 @@
-"""Structural recursion as loops over levels: one step computes all nodes of a level, in all trees of a batch.
+"""Structural recursion: what the function does for the nodes of each constructor, found by tracing it.
 
 In: the function and the arrays of a batch (layout.py). The function is traced once for each constructor, which says what
 it does with the parts: which it calls itself on, and with which arguments. Arguments that are handed on as they are stay
-outside of the loop; other ones go from the highest level down, in a loop of their own. Then results go up: the leaves of
-all trees at once, and level by level the values above them, whose rows lie side by side in the buffer of all results.
+outside, so that weights among them are not mapped over nodes. Out: the results of the roots, by a primitive
+(recursion_primitive.py) whose arms are the function, mapped over any number of nodes. That the nodes of a level are computed
+at once, and in which order, is the compiler's matter (passes/batch_recursion.py).
 """
 
 from __future__ import annotations
@@ -15,19 +16,17 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from nimble_mlir.errors import CaptureError
 
 from ..bodies import as_arrays, type_text
-from ..data_sizes.define import define_size
-from ..data_sizes.slices import sliced, updated
 from ..places import place_of
 from ..probing import NoResultYet
+from ..tracing import current
 from .adt import Constructor, Part, is_value
-from .blocks import Blocks, either
 from .layout import Layout
 from .packing import Packing
+from .recursion_primitive import bind_recursion, recur
 from .structure import NotStructuralError, check_calls, marked
 
 __all__ = ["by_levels", "calls_of"]
@@ -38,9 +37,10 @@ _under_way: contextvars.ContextVar[Any] = contextvars.ContextVar("levels", defau
 class _Calls:
     """The recursive calls of the function as it is traced for one constructor.
 
-    `results` are what they give, in order; None where their form is not known. `made` are (field, flat arguments)."""
+    `result` says what a call on a field with these flat arguments gives; it is None where the form of results is not known.
+    `made` are the calls: the field, and the arguments with their structure."""
 
-    def __init__(self, call: Any, result: Callable[[int], Any] | None) -> None:
+    def __init__(self, call: Any, result: Callable[[str, list[Any]], Any] | None) -> None:
         self.of, self._result = call, result
         self.made: list[tuple[str, list[Any], Any]] = []
 
@@ -54,7 +54,7 @@ class _Calls:
             raise NoResultYet
         leaves, tree = jax.tree_util.tree_flatten(tuple(args))
         self.made.append((value.constructor.field, leaves, tree))
-        return self._result(len(self.made) - 1)
+        return self._result(value.constructor.field, leaves)
 
 
 def calls_of(call: Any) -> Any:
@@ -108,11 +108,10 @@ class _Recursion:
         count = len(self._specs(one))
 
         def traced(*flat: Any) -> Any:
-            def result(index: int) -> Any:
-                return self.tree(marked(as_arrays(made[index][1]), self.result_specs))
+            def result(field: str, leaves: list[Any]) -> Any:
+                return self.tree(marked(as_arrays(leaves), self.result_specs))
 
             calls = _Calls(self.call, result)
-            made = calls.made
             return jax.tree_util.tree_leaves(self._with(calls, one, flat[:count], flat[count:]))
 
         args = [jax.ShapeDtypeStruct(arg.shape, arg.dtype) for arg in self.args]
@@ -155,7 +154,7 @@ class _Recursion:
                 f"{self.result_tree} of {', '.join(wanted)}, {one} gives {tree} of {', '.join(found)}"
             )
 
-    def unknown(self, index: int) -> Any:
+    def unknown(self, field: str, leaves: Sequence[Any]) -> Any:
         """A result that only has the form of one."""
         return self.tree([jnp.zeros(spec.shape, spec.dtype) for spec in self.result_specs])
 
@@ -196,6 +195,16 @@ class _Recursion:
                 f"{where} has the arguments {', '.join(found)}, but {', '.join(wanted)} are expected"
             )
 
+    @property
+    def varying(self) -> list[Any]:
+        """The arguments of the roots that their parts get others for."""
+        return [arg for arg, varies in zip(self.args, self.varies, strict=True) if varies]
+
+    def all_arguments(self, varying: Sequence[Any]) -> list[Any]:
+        """All arguments of a node, given those that vary."""
+        rest = iter(varying)
+        return [next(rest) if varies else arg for arg, varies in zip(self.args, self.varies, strict=True)]
+
 
 def _part(type_: Any, field: str) -> Any:
     made = object.__new__(type_)
@@ -204,147 +213,40 @@ def _part(type_: Any, field: str) -> Any:
 
 
 def by_levels(fn: Callable[..., Any], call: Any, type_: Any, leaves: Sequence[Any], args: Sequence[Any]) -> Any:
-    """The results of all roots, stacked."""
+    """The results of all roots, stacked. Raises NotStructuralError, and CaptureError for results of several forms."""
     layout = Layout(type_, leaves)
     recursion = _Recursion(fn, call, type_, args)
-    lowered = _Levels(recursion, layout)
-    buffers = lowered.results(lowered.arguments())
-    return recursion.tree(lowered.packing.unpack([_gathered(buffer, layout.roots) for buffer in buffers]))
+    tracing = current()
+    if tracing is None:
+        raise CaptureError(f"{place_of(fn)}: nm.recursive of a traced value needs nm.compile; jax.jit has no recursion")
+    results, arguments = Packing(recursion.result_specs), Packing(recursion.varying)
+    rows = tracing.fresh()
+    made = bind_recursion(
+        type_,
+        fn,
+        layout,
+        [_mapped(recursion, one, results, arguments, rows) for one in type_.constructors],
+        rows,
+        arguments.pack(recursion.varying),
+        [jnp.zeros((width,), dtype) for width, dtype in zip(results.widths, results.dtypes, strict=True)],
+    )
+    return recursion.tree(results.unpack(made))
 
 
-def _gathered(buffer: Any, ids: Any) -> Any:
-    """The rows of these nodes, whose numbers are never negative."""
-    return buffer.at[ids].get(mode="clip", wrap_negative_indices=False)
+def _mapped(recursion: _Recursion, one: Constructor, results: Packing, arguments: Packing, rows: Any) -> Any:
+    """The function of the constructor's fields and of arguments, mapped over `rows` nodes: results and arguments that are
+    not handed on as they are lie side by side, so that one gather reads all that a call gives."""
+    specs = [((width,), dtype) for width, dtype in zip(results.widths, results.dtypes, strict=True)]
 
+    def body(fields: Sequence[Any], args: Sequence[Any]) -> list[Any]:
+        columns = {field.name: value for field, value in zip(one.fields, fields, strict=True)}
 
-class _Levels:
-    """The loops of one call."""
+        def result(field: str, leaves: list[Any]) -> Any:
+            handed = [leaf for leaf, varies in zip(leaves, recursion.varies, strict=True) if varies]
+            return recursion.tree(results.unpack(recur(columns[field], arguments.pack(handed), specs)))
 
-    def __init__(self, recursion: _Recursion, layout: Layout) -> None:
-        self.recursion, self.layout = recursion, layout
-        self.type = recursion.type
-        self.size = sum(rows.shape[0] for rows in layout.rows)  # one row too many for each constructor
-        self.levels = jnp.asarray(layout.blocks.shape[0], jnp.int32)
-        self.packing = Packing(recursion.result_specs)
-        self.varying = [arg for arg, varies in zip(recursion.args, recursion.varies, strict=True) if varies]
-        self.args = Packing(self.varying)
-        self.inner = [index for index, one in enumerate(self.type.constructors) if one.children]
-        self.blocks = Blocks(self)
-
-    def arguments(self) -> list[Any]:
-        """The arguments of all nodes that are not the same for all, one buffer each: from the roots down."""
-        buffers = [
-            buffer.at[self.layout.roots].set(first, mode="drop")
-            for buffer, first in zip(self.args.buffers(self.size), self.args.pack(self.varying), strict=True)
-        ]
-        if not buffers or not self.inner:
-            return buffers
-
-        def step(below: Any, buffers: list[Any]) -> list[Any]:
-            level = self.levels - 1 - below
-            for index in self.inner:
-                buffers = self._handed_down(level, index, buffers)
-            return buffers
-
-        def by_levels(buffers: list[Any]) -> list[Any]:
-            return lax.fori_loop(jnp.int32(0), self.levels - 1, step, buffers)
-
-        return either(self.blocks.handed_down, by_levels, buffers)
-
-    def results(self, arguments: Sequence[Any]) -> list[Any]:
-        """The results of all nodes, packed, one buffer for each dtype."""
-
-        def by_levels(buffers: list[Any]) -> list[Any]:
-            for index, one in enumerate(self.type.constructors):
-                if not one.children:
-                    buffers = self._of_leaves(index, one, buffers, arguments)
-            return lax.fori_loop(jnp.int32(1), self.levels, step, buffers) if self.inner else buffers
-
-        def step(level: Any, buffers: list[Any]) -> list[Any]:
-            for index in self.inner:
-                buffers = self._of_level(level, index, buffers, arguments)
-            return buffers
-
-        buffers = self.packing.buffers(self.size)
-        return either(lambda buffers: self.blocks.results(buffers, arguments), by_levels, buffers)
-
-    def _of_leaves(self, index: int, one: Constructor, buffers: list[Any], arguments: Sequence[Any]) -> list[Any]:
-        """With the row behind the last: the next constructor's first one, or one that nobody reads, is written later."""
-        start = self._entry(jnp.int32(0), index, 0)
-        rows = self.layout.rows[index].shape[0]
-        args = [lax.dynamic_slice_in_dim(buffer, start, rows, allow_negative_indices=False) for buffer in arguments]
-        made = self.mapped(one, list(self.layout.fields[index].values()), args, [], rows)
-        return [
-            lax.dynamic_update_slice_in_dim(buffer, result, start, 0, allow_negative_indices=False)
-            for buffer, result in zip(buffers, made, strict=True)
-        ]
-
-    def _block(self, level: Any, index: int) -> tuple[Any, Any, Any]:
-        """Of a level and a constructor: the number of the first node, its row, and how many there are."""
-        first, row, count = (self._entry(level, index, entry) for entry in range(3))
-        return first, row, define_size(count, f"the level of {self.type.constructors[index]}")
-
-    def _entry(self, level: Any, index: int, entry: int) -> Any:
-        at = (level, jnp.int32(index), jnp.int32(entry))
-        return lax.dynamic_slice(self.layout.blocks, at, (1, 1, 1), allow_negative_indices=False).reshape(())
-
-    def _columns(self, index: int, row: Any, size: Any) -> dict[str, Any]:
-        return {name: sliced(column, row, size, 0) for name, column in self.layout.fields[index].items()}
-
-    def _of_level(self, level: Any, index: int, buffers: list[Any], arguments: Sequence[Any]) -> list[Any]:
-        one = self.type.constructors[index]
-        first, row, size = self._block(level, index)
-        columns = self._columns(index, row, size)
-        args = [sliced(buffer, first, size, 0) for buffer in arguments]
-        of_parts = [
-            [_gathered(buffer, columns[name]) for buffer in buffers] for name in self.recursion.fields[one.name]
-        ]
         arrays = [columns[field.name] for field in one.fields if field.spec is not None]
-        made = self.mapped(one, arrays, args, of_parts, size.dim)
-        return [updated(buffer, result, first) for buffer, result in zip(buffers, made, strict=True)]
+        made, _ = recursion.run(one, arrays, recursion.all_arguments(arguments.unpack(args)), result)
+        return results.pack(jax.tree_util.tree_leaves(made))
 
-    def _handed_down(self, level: Any, index: int, buffers: list[Any]) -> list[Any]:
-        one = self.type.constructors[index]
-        first, row, size = self._block(level, index)
-        columns = self._columns(index, row, size)
-        own = [sliced(buffer, first, size, 0) for buffer in buffers]
-        arrays = [columns[field.name] for field in one.fields if field.spec is not None]
-
-        made = self.handed(one, arrays, own, size.dim)
-        for name, rows in zip(self.recursion.fields[one.name], made, strict=True):
-            buffers = [
-                buffer.at[columns[name]].set(row, mode="drop") for buffer, row in zip(buffers, rows, strict=True)
-            ]
-        return buffers
-
-    def handed(self, one: Constructor, arrays: Sequence[Any], args: Sequence[Any], rows: Any) -> list[list[Any]]:
-        """What `rows` nodes of one constructor hand down, packed, for each call."""
-
-        def body(fields: Any, args: Any) -> Any:
-            _, calls = self.recursion.run(one, fields, self._all(args), self.recursion.unknown)
-            return [
-                self.args.pack([leaf for leaf, varies in zip(leaves, self.recursion.varies, strict=True) if varies])
-                for _, leaves, _ in calls.made
-            ]
-
-        return jax.vmap(body, axis_size=rows)(list(arrays), list(args))
-
-    def _all(self, varying: Sequence[Any]) -> list[Any]:
-        rest = iter(self.args.unpack(varying))
-        return [
-            next(rest) if varies else arg
-            for arg, varies in zip(self.recursion.args, self.recursion.varies, strict=True)
-        ]
-
-    def mapped(
-        self, one: Constructor, arrays: Sequence[Any], args: Sequence[Any], of_parts: Sequence[Any], rows: Any
-    ) -> list[Any]:
-        """The results of `rows` nodes of one constructor: the function, mapped over them."""
-
-        def body(arrays: Any, args: Any, of_parts: Any) -> list[Any]:
-            result, _ = self.recursion.run(
-                one, arrays, self._all(args), lambda index: self.recursion.tree(self.packing.unpack(of_parts[index]))
-            )
-            return self.packing.pack(jax.tree_util.tree_leaves(result))
-
-        return jax.vmap(body, axis_size=rows)(list(arrays), list(args), [list(part) for part in of_parts])
+    return jax.vmap(body, axis_size=rows)

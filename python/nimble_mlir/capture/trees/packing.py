@@ -49,10 +49,6 @@ class Packing:
                 start += self._size(index)
         return arrays
 
-    def buffers(self, rows: Any) -> list[Any]:
-        """Vectors of zeros for so many nodes."""
-        return [jnp.zeros((rows, width), dtype) for width, dtype in zip(self.widths, self.dtypes, strict=True)]
-
 
 def widest(packings: Iterable[Packing]) -> dict[Any, int]:
     """For each dtype, the width of the vector that holds what any of the packings does."""

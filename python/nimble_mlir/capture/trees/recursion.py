@@ -1,8 +1,8 @@
 """`nm.recursive`: functions that call themselves.
 
 Run eagerly they go in Python, on a stack of this module's own: a call that is not known yet leaves the function, which runs
-again from its beginning when the result is there. Captured they become loops over levels (levels.py) where they go to the
-parts of a value, else a loop over steps of a machine with a stack (stack.py).
+again from its beginning when the result is there. Captured they are recursion in the dialect where they go to the parts of
+a value (levels.py), else a loop over steps of a machine with a stack (stack.py).
 """
 
 from __future__ import annotations

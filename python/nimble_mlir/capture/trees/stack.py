@@ -1,8 +1,8 @@
 """Recursion on an explicit stack: functions that call themselves on whatever they compute, as often as the data says.
 
 In: a function marked with `nm.recursive` and its arguments. It is traced once for each form of arguments that it is called
-with, and so is each recursive function that it calls; a call is a primitive in the trace. Out: the results of the machine
-that runs the blocks between the calls (program.py, machine.py).
+with, and so is each recursive function that it calls; a call is a primitive in the trace (primitives.py). Out: the results
+of a recursion in the dialect, which the pass `nimble-explicit-stack` makes a loop of.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from ..tracing import Tracing, capturing, current
 from .adt import Adt, Constructor, array_field, is_value
 from .heap import arranged
 from .layout import Layout
-from .machine import run
-from .program import Program, Target, call_p, make_p
+from .primitives import Target, call_p, make_p, recursion
 from .references import Forest, Reference, Rows, made_by, reference
 
 __all__ = ["by_stack", "under_way"]
@@ -47,11 +46,9 @@ def by_stack(fn: Callable[..., Any], call: Any, args: Sequence[Any], max_depth: 
     functions = Functions()
     function, leaves = functions.found(fn, call, tuple(_entered(arg) for arg in args))
     functions.trace()
-    program = Program()
-    for each in functions.all():
-        assert each.body is not None
-        program.add(each.target, each.body)
-    results, heaps = run(program, function.target, leaves, max_depth)
+    bodies = {each.target: each.body for each in functions.all() if each.body is not None}
+    results, tables = recursion(bodies, function.target, leaves, functions.heaps, max_depth)
+    heaps = dict(zip(functions.heaps, tables, strict=True))
 
     def made(value: Any) -> Any:
         if not isinstance(value, Adt) or value.constructor.forest not in heaps:
@@ -119,6 +116,11 @@ class Functions:
         self._functions: dict[Any, _Function] = {}
         self._heaps: dict[Any, Rows] = {}
 
+    @property
+    def heaps(self) -> list[Rows]:
+        """Those of the types of which the functions make values."""
+        return list(self._heaps.values())
+
     def all(self) -> list[_Function]:
         """All that were found."""
         return list(self._functions.values())
@@ -152,7 +154,8 @@ class Functions:
         """A value that the functions make. Raises CaptureError for a part that they do not make."""
         heap = self._heaps.setdefault(one.type, Rows(one.type))
         args = [self._field(heap, one, field, given[field.name]) for field in one.fields]
-        (node,) = make_p.bind(*args, heap=heap, index=one.type.constructors.index(one))
+        number = self.heaps.index(heap)
+        (node,) = make_p.bind(*args, heap=number, constructor=one.type.constructors.index(one))
         return reference(heap, node)
 
     def _field(self, heap: Rows, one: Constructor, field: Any, value: Any) -> Any:
